@@ -1,0 +1,63 @@
+"""What the engine is asked to do and what it answers: the documents between a job and its build process."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from ingot.build.template import Template
+
+Format = Literal["raw", "qcow2"]
+
+
+class Document(BaseModel):
+    """A document that crosses a process boundary as JSON."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class BuildRequest(Document):
+    """One build. `scratch` belongs to this attempt alone: its caller makes it and removes it."""
+
+    template: Template
+    format: Format = "qcow2"
+    compress: bool = True
+    simulate: bool = False
+    output: Path
+    scratch: Path
+    cache: Path
+    boot_scripts_dir: Path | None = None
+
+
+class InstalledPackage(Document):
+    """A package of the finished image. `size` is its installed size in bytes; `level` is the distance from
+    the packages the template asked for (0 = asked for, 1 = needed by one of those…)."""
+
+    name: str
+    epoch: int | None = None
+    version: str
+    release: str = ""
+    arch: str
+    size: int
+    level: int = 0
+    native: bool = True
+
+
+class BuildResult(Document):
+    """A finished build. Sizes are bytes; `timings` are seconds per stage."""
+
+    output: Path | None
+    sha256: str | None
+    size: int
+    installed_size: int
+    disk_size: int
+    packages: list[InstalledPackage]
+    timings: dict[str, float]
+
+
+class Progress(Document):
+    """Where a build is: `stage` is a stable identifier, `message` is for people."""
+
+    stage: str
+    percentage: int
+    message: str

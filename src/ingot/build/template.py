@@ -1,0 +1,226 @@
+"""The appliance template: the `stack` section of the template files that people keep in Git.
+
+Sizes are MB throughout, as in the files themselves. Field names are the files' own (camelCase aliases);
+`rootUser.password` and user passwords may be clear text in a file and are hashed before they enter a manifest.
+"""
+
+import datetime as dt
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+
+def _text(value: object) -> object:
+    """YAML reads an unquoted version such as 12 or 1.0 as a number; the files mean text."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+Text = Annotated[str, BeforeValidator(_text)]
+Megabytes = Annotated[int, Field(ge=0)]
+
+
+class Section(BaseModel):
+    """A part of a template: unknown keys are mistakes, not extensions."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+
+
+class Package(Section):
+    """A package asked for by name; `version` (with `release` and `epoch` where it has them) pins it."""
+
+    name: Text = Field(min_length=1)
+    version: Text | None = None
+    release: Text | None = None
+    epoch: int | None = None
+    arch: Text | None = None
+
+
+class OperatingSystem(Section):
+    """Which distribution to build and which of its packages: `profile` names the base selection."""
+
+    name: Text
+    version: Text
+    arch: Text = "x86_64"
+    profile: Text = "Minimal"
+    pkgs: tuple[Package, ...] = ()
+    update_to: dt.datetime | None = Field(
+        default=None, description="Newest package versions at or before this time."
+    )
+
+
+class SshKey(Section):
+    """A public key that may log in."""
+
+    name: Text
+    public_key: Text
+
+
+class RootUser(Section):
+    """How root logs in. Without a password root has none and password login is locked."""
+
+    password: Text | None = Field(default=None, repr=False)
+    encrypted: bool = False
+    disable_password_login: bool = False
+    ssh_keys: tuple[SshKey, ...] = ()
+    set_password: bool | None = None
+
+
+class User(Section):
+    """A user account. `sudo`: 0 none, 1 with the user's password, 2 without."""
+
+    name: Text
+    full_name: Text = ""
+    home_dir: Text | None = None
+    shell: Text | None = None
+    password: Text | None = Field(default=None, repr=False)
+    encrypted: bool = False
+    disable_password_login: bool = False
+    primary_group: Text | None = None
+    secondary_groups: Text | None = Field(default=None, description="Names, separated by commas.")
+    system_user: bool = False
+    user_id: int | None = Field(default=None, ge=1, le=60000)
+    sudo: Literal[0, 1, 2] = 0
+    ssh_keys: tuple[SshKey, ...] = ()
+
+
+class Group(Section):
+    """A group. Without an id the distribution's own rule chooses one."""
+
+    name: Text
+    system_group: bool = False
+    group_id: int | None = Field(default=None, ge=1, le=60000)
+    sudo: Literal[0, 1, 2] = 0
+
+
+class IpAddress(Section):
+    """A static address of a network interface."""
+
+    version: Literal[4, 6] = 4
+    address: Text
+    netmask: Text | None = Field(default=None, description="A mask (255.255.255.0) or a prefix length (24).")
+    gateway: Text | None = None
+
+
+class Nic(Section):
+    """A network interface, in the order the machine finds them."""
+
+    name: Text = ""
+    type: Annotated[Literal["ETHERNET"], BeforeValidator(_upper)] = "ETHERNET"
+    order: int | None = None
+    auto_connect: bool = True
+    ipv4: Annotated[Literal["dhcp", "static", "disabled"], BeforeValidator(_lower)] = "dhcp"
+    ipv6: Annotated[Literal["dhcp", "static", "disabled"], BeforeValidator(_lower)] = "dhcp"
+    ip_addresses: tuple[IpAddress, ...] = ()
+
+
+class Partition(Section):
+    """A partition. Without a mount point only for swap, lvm2 and Extended."""
+
+    number: int = Field(ge=1)
+    fstype: Annotated[Text, BeforeValidator(_lower)]
+    size: Megabytes
+    mount_point: Text | None = None
+    grow: bool = False
+    label: Text | None = None
+    partitions: "tuple[Partition, ...]" = ()
+
+
+class Disk(Section):
+    """A disk: `type` lvm makes the whole disk a physical volume."""
+
+    name: Text
+    type: Annotated[Text, BeforeValidator(_lower)] = "msdos"
+    size: Megabytes
+    partitions: tuple[Partition, ...] = ()
+
+
+class PhysicalVolume(Section):
+    """A partition or disk that belongs to a volume group."""
+
+    name: Text
+
+
+class VolumeGroup(Section):
+    """An LVM volume group over partitions (`sda5`) or whole disks (`sdb`)."""
+
+    name: Text
+    physical_volumes: tuple[
+        Annotated[PhysicalVolume, BeforeValidator(lambda v: {"name": v} if isinstance(v, str) else v)], ...
+    ]
+
+
+class LogicalVolume(Section):
+    """An LVM logical volume."""
+
+    name: Text
+    vg_name: Text = Field(alias="vg_name")
+    fstype: Annotated[Text, BeforeValidator(_lower)]
+    size: Megabytes
+    mount_point: Text | None = None
+    grow: bool = False
+    label: Text | None = None
+
+
+class Partitioning(Section):
+    """Advanced partitioning: it replaces `diskSize` and `swapSize`."""
+
+    disks: tuple[Disk, ...]
+    volume_groups: tuple[VolumeGroup, ...] = ()
+    logical_volumes: tuple[LogicalVolume, ...] = ()
+
+
+class Installation(Section):
+    """How the machine is set up. Everything absent has a default that asks nobody anything."""
+
+    hostname: Text | None = None
+    disk_size: Megabytes | None = Field(
+        default=None, description="MB; absent: as small as the content allows."
+    )
+    swap_size: Megabytes = 0
+    display_licenses: bool = True
+    internet_settings: Annotated[Literal["basic", "dhcp", "ask", "configure"], BeforeValidator(_lower)] = (
+        "basic"
+    )
+    nics: tuple[Nic, ...] = ()
+    kernel_params: tuple[Text, ...] = ()
+    keyboard: Text | None = None
+    timezone: Text | None = None
+    welcome_message: Text | None = None
+    root_user: RootUser = RootUser()
+    users: tuple[User, ...] = ()
+    groups: tuple[Group, ...] = ()
+    partitioning: Partitioning | None = None
+
+
+class BootScript(Section):
+    """A script that the machine runs as root at its first or at every boot, by order, then name."""
+
+    name: Text
+    source: Text = Field(description="File name below the directory given with the build.")
+    type: Literal["bootscript"] = "bootscript"
+    frequency: Annotated[Literal["firstboot", "everyboot"], BeforeValidator(_lower)]
+    order: int = Field(default=0, ge=0)
+
+
+class Template(Section):
+    """An appliance template, complete: what `ingot build` takes and the server hands to its engine."""
+
+    name: Text = Field(min_length=1)
+    version: Text = Field(min_length=1)
+    description: Text = ""
+    os: OperatingSystem
+    installation: Installation = Installation()
+    config: tuple[BootScript, ...] = ()
+
+    def canonical(self) -> dict[str, Any]:
+        """The template as plain values in a stable form, without what is only meant for people."""
+        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude={"description"})
