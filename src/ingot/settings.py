@@ -17,6 +17,14 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         default=None, description="SQLAlchemy URL; without it, SQLite in the data directory."
     )
+    mirrors: dict[str, str] = Field(
+        default={},
+        description='Package mirrors by archive, as JSON ({"debian": URL, "debian-security": URL}); '
+        "without them, those of the machine's own apt sources.",
+    )
+    package_lists_max_age: int = Field(
+        default=3600, description="Seconds after which a build fetches a distribution's package lists again."
+    )
 
     @property
     def directory(self) -> Path:

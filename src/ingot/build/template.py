@@ -1,7 +1,7 @@
 """The appliance template: the `stack` section of the template files that people keep in Git.
 
 Sizes are MB throughout, as in the files themselves. Field names are the files' own (camelCase aliases);
-`rootUser.password` and user passwords may be clear text in a file and are hashed before they enter a manifest.
+Passwords may be clear text in a file and are hashed before they enter a manifest.
 """
 
 import datetime as dt

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ingot.build.errors import BuildError
 
 
-class UnknownDistribution(BuildError):
+class UnknownDistributionError(BuildError):
     """The template names a distribution that Ingot cannot build."""
 
 
@@ -40,9 +40,11 @@ class Distribution:
     description: str = ""
 
     def profile(self, name: str) -> Profile:
-        """The profile of that name; raises UnknownDistribution, which lists what there is."""
+        """The profile of that name; raises UnknownDistributionError, which lists what there is."""
         for profile in self.profiles:
             if profile.name.lower() == name.lower():
                 return profile
         known = ", ".join(profile.name for profile in self.profiles)
-        raise UnknownDistribution(f"{self.name} {self.version} has no profile {name}. Known are: {known}.")
+        raise UnknownDistributionError(
+            f"{self.name} {self.version} has no profile {name}. Known are: {known}."
+        )

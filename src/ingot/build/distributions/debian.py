@@ -16,6 +16,7 @@ _BOOT_PACKAGES = (
     "systemd-resolved",
     "systemd-sysv",
     "udev",
+    "usr-is-merged",
     "zstd",
 )
 

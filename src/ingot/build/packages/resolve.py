@@ -1,0 +1,150 @@
+"""Which packages an image gets: apt's own solver, asked in a dry run against an empty machine."""
+
+import difflib
+import re
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from debian.deb822 import Packages
+
+from ingot.build.errors import BuildError
+from ingot.build.packages.repository import Repository, join_version
+from ingot.build.run import ProgramFailedError
+from ingot.build.template import Package
+
+_URI_LINE = re.compile(r"'(?P<uri>[^']+)' (?P<file>\S+) (?P<size>\d+)")
+_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
+
+
+@dataclass(frozen=True)
+class ResolvedPackage:
+    """A package of the solution: everything needed to fetch it, prove it and describe it.
+
+    `size` and `installed_size` are bytes; `level` is 0 for a package that was asked for, else the length of
+    the shortest chain of dependencies from one that was.
+    """
+
+    name: str
+    version: str
+    arch: str
+    sha256: str
+    size: int
+    installed_size: int
+    uri: str
+    essential: bool
+    level: int
+
+
+def resolve(repository: Repository, wanted: Sequence[Package]) -> list[ResolvedPackage]:
+    """The packages that installing `wanted` on an empty machine takes, sorted by name.
+
+    Raises BuildError that names every package that does not exist, with near matches, or repeats apt's own
+    explanation of a conflict.
+    """
+    with repository.reading():
+        _refuse_unknown(repository, wanted)
+        arguments = [*(_argument(package) for package in wanted), "?essential"]
+        try:
+            listing = repository.apt(["apt-get", "install", "-q", "--print-uris", "--", *arguments])
+        except ProgramFailedError as error:
+            raise BuildError(_explain(error), error.detail) from error
+        uris = {}
+        for line in listing.splitlines():
+            match = _URI_LINE.match(line)
+            if match:
+                name, version, arch = match["file"].removesuffix(".deb").split("_")
+                uris[name, unquote(version), arch] = match["uri"]
+        shown = repository.apt(
+            ["apt-cache", "show", *(f"{name}:{arch}={version}" for name, version, arch in uris)]
+        )
+    paragraphs: dict[tuple[str, str, str], Packages] = {}
+    for paragraph in Packages.iter_paragraphs(shown, use_apt_pkg=False):
+        key = (paragraph["Package"], paragraph["Version"], paragraph["Architecture"])
+        paragraphs.setdefault(key, paragraph)
+    levels = _levels({package.name for package in wanted}, [paragraphs[key] for key in uris])
+    return sorted(
+        (
+            ResolvedPackage(
+                name=key[0],
+                version=key[1],
+                arch=key[2],
+                sha256=paragraphs[key]["SHA256"],
+                size=int(paragraphs[key]["Size"]),
+                installed_size=int(paragraphs[key].get("Installed-Size", 0)) * 1024,
+                uri=uri,
+                essential=paragraphs[key].get("Essential") == "yes",
+                level=levels[key[0]],
+            )
+            for key, uri in uris.items()
+        ),
+        key=lambda package: (package.name, package.arch),
+    )
+
+
+def _argument(package: Package) -> str:
+    """What apt-get is given for a package: to it, a bare `name-` or `name+` means something else."""
+    if package.version is None:
+        return f"?exact-name({package.name})"
+    return f"{package.name}={join_version(package.epoch, package.version, package.release or '')}"
+
+
+def _refuse_unknown(repository: Repository, wanted: Iterable[Package]) -> None:
+    known = set(repository.apt(["apt-cache", "pkgnames"]).split())
+    problems = []
+    for package in wanted:
+        if package.name not in known or not _NAME.fullmatch(package.name):
+            near = difflib.get_close_matches(package.name, known, n=3)
+            problems.append(f"{package.name} (did you mean {', '.join(near)}?)" if near else package.name)
+    if problems:
+        distribution = repository.distribution
+        raise BuildError(
+            f"{len(problems)} of the packages asked for do not exist in {distribution.name} "
+            f"{distribution.version}: {'; '.join(problems)}."
+        )
+    pinned = [package for package in wanted if package.version is not None]
+    for package in pinned:
+        _refuse_unknown_version(repository, package)
+
+
+def _refuse_unknown_version(repository: Repository, package: Package) -> None:
+    wanted = join_version(package.epoch, package.version or "", package.release or "")
+    lines = repository.apt(["apt-cache", "madison", package.name]).splitlines()
+    versions = [line.split("|")[1].strip() for line in lines]
+    if wanted not in versions:
+        raise BuildError(
+            f"Package {package.name} has no version {wanted}. Its versions are: {', '.join(versions)}."
+        )
+
+
+def _explain(error: ProgramFailedError) -> str:
+    lines = error.detail.split("\n")[1:]
+    noise = ("Reading package lists", "Building dependency tree", "Reading state information")
+    words = "\n".join(line for line in lines if line and not line.startswith(noise))
+    return f"The packages cannot be installed together. apt says: {words}"
+
+
+def _levels(asked: set[str], paragraphs: Sequence[Packages]) -> dict[str, int]:
+    """Distance of every package from those asked for, along Depends, Pre-Depends and Recommends."""
+    providers: dict[str, list[str]] = {}
+    needs: dict[str, list[str]] = {}
+    for paragraph in paragraphs:
+        name = paragraph["Package"]
+        providers.setdefault(name, []).append(name)
+        relations = paragraph.relations
+        for relation in relations["provides"] or []:
+            providers.setdefault(relation[0]["name"], []).append(name)
+        needed = [*(relations["pre-depends"] or []), *(relations["depends"] or [])]
+        needs[name] = [alternative["name"] for relation in needed for alternative in relation]
+    levels = {name: 0 for name in needs if name in asked}
+    queue = deque(sorted(levels))
+    while queue:
+        name = queue.popleft()
+        for need in needs[name]:
+            for provider in providers.get(need, ()):
+                if provider not in levels:
+                    levels[provider] = levels[name] + 1
+                    queue.append(provider)
+    # What nobody asked for and nobody depends on is there because every machine needs it.
+    return {name: levels.get(name, 1) for name in needs}

@@ -1,0 +1,97 @@
+"""The only way the engine starts a program."""
+
+import os
+import shlex
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from ingot.build.errors import BuildError, DiskFullError
+
+Argument = str | os.PathLike[str]
+#: What every program sees of its surroundings: nothing of ours, and no locale or time zone to depend on.
+ENVIRONMENT: Mapping[str, str] = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "LANG": "C.UTF-8",
+    "LC_ALL": "C.UTF-8",
+    "TZ": "UTC",
+    "HOME": "/nonexistent",
+}
+_WORDS_IN_MESSAGE = 600
+
+
+class ProgramFailedError(BuildError):
+    """A program ended with an error: the message has its last words, `detail` all of them."""
+
+
+def run(
+    argv: Sequence[Argument],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: str | None = None,
+    pass_fds: Sequence[int] = (),
+    on_line: Callable[[str], None] | None = None,
+    log: Path | None = None,
+) -> str:
+    """Run a program to its end and return its standard output.
+
+    `env` adds to ENVIRONMENT. `on_line` gets each line of output as it comes (then standard error joins it).
+    `log` is a file that the command and its output are appended to. Raises ProgramFailedError, or
+    DiskFullError when the program says that the disk is full.
+    """
+    arguments = [os.fspath(argument) for argument in argv]
+    process = subprocess.Popen(
+        arguments,
+        env={**ENVIRONMENT, **(env or {})},
+        cwd=cwd,
+        stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT if on_line else subprocess.PIPE,
+        pass_fds=pass_fds,
+        encoding="utf-8",
+        errors="replace",
+    )
+    with process:
+        try:
+            if on_line:
+                output, errors = _follow(process, on_line), ""
+            else:
+                output, errors = process.communicate(stdin)
+        except BaseException:
+            process.kill()
+            raise
+    if log:
+        with log.open("a", encoding="utf-8") as file:
+            file.write(f"$ {shlex.join(arguments)}\n{output}{errors}")
+    if process.returncode != 0:
+        raise _failure(arguments, process.returncode, errors, output)
+    return output
+
+
+def _follow(process: "subprocess.Popen[str]", on_line: Callable[[str], None]) -> str:
+    lines = []
+    assert process.stdout is not None  # noqa: S101 - we asked for a pipe
+    for line in process.stdout:
+        lines.append(line)
+        on_line(line.rstrip("\n"))
+    return "".join(lines)
+
+
+def _failure(arguments: Sequence[str], status: int, errors: str, output: str) -> BuildError:
+    name = Path(arguments[0]).name
+    words = f"{output}{errors}"
+    if "No space left on device" in words:
+        return DiskFullError.at(Path.cwd(), f"{name} could not write", words)
+    ending = f"was killed by signal {-status}" if status < 0 else f"failed with status {status}"
+    last_words = (errors or output).strip()[-_WORDS_IN_MESSAGE:]
+    return ProgramFailedError(
+        f"{name} {ending}: {last_words or 'it said nothing'}", detail=f"$ {shlex.join(arguments)}\n{words}"
+    )
+
+
+def require(program: str, package: str) -> None:
+    """Make sure that a program is there; the error names the package that brings it."""
+    if shutil.which(program, path=ENVIRONMENT["PATH"]) is None:
+        raise BuildError(f"The program {program} is missing. Install it: apt-get install {package}")
