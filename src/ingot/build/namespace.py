@@ -2,8 +2,8 @@
 
 A build needs to own files as any user, to mount overlays and to change root; it needs none of this on
 the host. `call` runs a function in a child process that is root in a new user namespace (an ordinary user
-brings subordinate ids, root maps its own), with mount, pid, ipc and uts namespaces of its own. When that child
-dies, or its parent, the kernel ends every process of the namespace and takes the mounts down with it.
+brings subordinate ids, root maps its own), with mount, pid, ipc and uts namespaces of its own. When that
+child dies, or its parent, the kernel ends every process of the namespace and takes down its mounts.
 """
 
 import ctypes

@@ -71,7 +71,7 @@ def run_in_tree(
     tree: Path,
     argv: Sequence[Argument],
     *,
-    read_only: Mapping[Path, str] | None = None,
+    binds: Sequence[tuple[Path, str]] = (),
     env: Mapping[str, str] | None = None,
     stdin: str | None = None,
     on_line: Callable[[str], None] | None = None,
@@ -79,13 +79,13 @@ def run_in_tree(
 ) -> str:
     """Run a program of `tree` with it as the root directory and without a network; returns standard output.
 
-    `read_only` binds host directories into the tree ({host path: path in the tree}). Must be called inside the
-    namespace of `ingot.build.namespace`.
+    `binds` shows host files in the tree, read-only: (host path, path in the tree). Must be called inside the
+    namespaces of `ingot.build.namespace`.
     """
     with _filter_file() as seccomp:
         sandbox: list[Argument] = ["bwrap", "--bind", tree, "/", "--dev", "/dev", "--proc", "/proc"]
         sandbox += ["--tmpfs", "/tmp", "--tmpfs", "/run"]  # noqa: S108 - of the sandbox, not of the host
-        for host_path, path in (read_only or {}).items():
+        for host_path, path in binds:
             sandbox += ["--ro-bind", host_path, path]
         sandbox += [
             "--unshare-pid",

@@ -160,7 +160,7 @@ class Repository:
         except ProgramFailedError as error:
             raise BuildError(
                 f"The package lists of {self.distribution.name} {self.distribution.version} could not be "
-                f"fetched: {error.message}. Check the mirrors of this machine's apt or the setting INGOT_MIRRORS.",
+                f"fetched: {error.message}. Check this machine's apt sources or the setting INGOT_MIRRORS.",
                 error.detail,
             ) from error
         (self.root / "fetched").touch()

@@ -1,0 +1,111 @@
+"""Install packages into a tree: unpack, then let dpkg configure them."""
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from ingot.build.sandbox import run_in_tree
+from ingot.build.tree.unpack import base_closure, make_skeleton, read_package_files, unpack
+
+#: Tools that look at the running machine: meaningless in a tree. The engine does their work, once.
+_POSTPONED = ("/usr/sbin/update-initramfs", "/usr/sbin/update-grub", "/usr/sbin/grub-install")
+_DPKG = ("dpkg", "--force-unsafe-io", "--force-confnew")
+_BATCH = 300
+
+
+def install_base(
+    tree: Path, files: Sequence[Path], *, work: Path, log: Path, on_progress: Callable[[float, str], None]
+) -> None:
+    """Fill an empty tree with packages; `on_progress` gets the part done (0 to 1) and what is going on."""
+    packages = read_package_files(files, work)
+    make_skeleton(tree)
+    base = base_closure(packages)
+    direct = [package for package in packages if package.name in base or not package.has_preinst]
+    scripted = [package for package in packages if not (package.name in base or not package.has_preinst)]
+    unpack(direct, tree, lambda done: on_progress(0.4 * done / len(packages), "Installing packages"))
+    with _quiet_services(tree):
+        _run_preinst_scripts(tree, [p.info_name for p in direct if p.has_preinst], log)
+        # Everything else counts on the system's users and on a shell.
+        for name in ("base-passwd", "base-files", "dash", "bash"):
+            _dpkg(tree, ["--force-depends", "--configure", name], log=log)
+        _unpack_with_dpkg(tree, [package.path for package in scripted], log)
+        on_progress(0.5, "Configuring packages")
+        _configure(tree, len(packages), log, on_progress)
+
+
+def install_more(
+    tree: Path, files: Sequence[Path], *, log: Path, on_progress: Callable[[float, str], None]
+) -> None:
+    """Add packages to a tree that has its base."""
+    with _quiet_services(tree):
+        _unpack_with_dpkg(tree, files, log)
+        on_progress(0.5, "Configuring packages")
+        _configure(tree, len(files), log, on_progress)
+
+
+def _run_preinst_scripts(tree: Path, names: Sequence[str], log: Path) -> None:
+    """Run the scripts of the base: before it was unpacked, not even they could run."""
+    for name in names:
+        variables = {
+            "DPKG_MAINTSCRIPT_PACKAGE": name.partition(":")[0],
+            "DPKG_MAINTSCRIPT_NAME": "preinst",
+            "DPKG_ROOT": "",
+            "DPKG_ADMINDIR": "/var/lib/dpkg",
+        }
+        run_in_tree(tree, [f"/var/lib/dpkg/info/{name}.preinst", "install"], env=variables, log=log)
+
+
+def _unpack_with_dpkg(tree: Path, files: Sequence[Path], log: Path) -> None:
+    for start in range(0, len(files), _BATCH):
+        batch = files[start : start + _BATCH]
+        binds = [(file, f"/tmp/{file.name}") for file in batch]  # noqa: S108 - the sandbox's own
+        _dpkg(tree, ["--force-depends", "--unpack", *(path for _, path in binds)], binds=binds, log=log)
+
+
+def _configure(tree: Path, count: int, log: Path, on_progress: Callable[[float, str], None]) -> None:
+    done = 0
+
+    def follow(line: str) -> None:
+        nonlocal done
+        if line.startswith("status: ") and line.endswith(": installed"):
+            done += 1
+            on_progress(min(1.0, 0.5 + 0.5 * done / count), "Configuring packages")
+
+    with tempfile.TemporaryDirectory() as directory:
+        nothing = Path(directory) / "nothing"
+        nothing.write_text("#!/bin/sh\nexit 0\n", encoding="ascii")
+        nothing.chmod(0o755)
+        postponed = [path for path in _POSTPONED if (tree / path.lstrip("/")).exists()]
+        _dpkg(
+            tree,
+            ["--configure", "--pending"],
+            binds=[(nothing, path) for path in postponed],
+            on_line=follow,
+            log=log,
+        )
+
+
+def _dpkg(
+    tree: Path,
+    arguments: Sequence[str],
+    *,
+    log: Path,
+    binds: Sequence[tuple[Path, str]] = (),
+    on_line: Callable[[str], None] | None = None,
+) -> None:
+    # dpkg closes the status descriptor before it runs a script, so it must not be standard output itself.
+    command = ["sh", "-c", 'exec "$@" 3>&1', "sh", *_DPKG, "--status-fd", "3", *arguments]
+    run_in_tree(tree, command, binds=binds, on_line=on_line, log=log)
+
+
+@contextmanager
+def _quiet_services(tree: Path) -> Iterator[None]:
+    """No package may start a service while it is being installed."""
+    policy = tree / "usr/sbin/policy-rc.d"
+    policy.write_text("#!/bin/sh\nexit 101\n", encoding="ascii")
+    policy.chmod(0o755)
+    try:
+        yield
+    finally:
+        policy.unlink()
