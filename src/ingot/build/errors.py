@@ -23,6 +23,4 @@ class DiskFullError(BuildError):
         """The error for a full file system at `path`, with the free and (where known) needed bytes."""
         free = shutil.disk_usage(path).free
         need = f", {needed} bytes are needed" if needed is not None else ""
-        return cls(
-            f"{what}: the disk is full. {free} bytes are free at {path}{need}. Free some space.", detail
-        )
+        return cls(f"{what}: the disk is full. {free} bytes are free at {path}{need}. Free some space.", detail)

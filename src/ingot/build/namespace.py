@@ -168,9 +168,7 @@ def _die_with_parent() -> None:
 
 def _check(result: int, what: str) -> None:
     if result != 0:
-        raise BuildError(
-            f"The build's namespace could not be set up: {what}: {os.strerror(ctypes.get_errno())}."
-        )
+        raise BuildError(f"The build's namespace could not be set up: {what}: {os.strerror(ctypes.get_errno())}.")
 
 
 def mount_overlay(lower: list[Path], upper: Path, work: Path, target: Path) -> None:
@@ -180,9 +178,7 @@ def mount_overlay(lower: list[Path], upper: Path, work: Path, target: Path) -> N
     paths from one directory keep them short.
     """
     layers = ":".join(os.path.relpath(path, upper.parent) for path in lower)
-    options = (
-        f"lowerdir={layers},upperdir={upper.name},workdir={os.path.relpath(work, upper.parent)},userxattr"
-    )
+    options = f"lowerdir={layers},upperdir={upper.name},workdir={os.path.relpath(work, upper.parent)},userxattr"
     previous = Path.cwd()
     os.chdir(upper.parent)
     try:

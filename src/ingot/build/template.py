@@ -52,9 +52,7 @@ class OperatingSystem(Section):
     arch: Text = "x86_64"
     profile: Text = "Minimal"
     pkgs: tuple[Package, ...] = ()
-    update_to: dt.datetime | None = Field(
-        default=None, description="Newest package versions at or before this time."
-    )
+    update_to: dt.datetime | None = Field(default=None, description="Newest package versions at or before this time.")
 
 
 class SshKey(Section):
@@ -182,14 +180,10 @@ class Installation(Section):
     """How the machine is set up. Everything absent has a default that asks nobody anything."""
 
     hostname: Text | None = None
-    disk_size: Megabytes | None = Field(
-        default=None, description="MB; absent: as small as the content allows."
-    )
+    disk_size: Megabytes | None = Field(default=None, description="MB; absent: as small as the content allows.")
     swap_size: Megabytes = 0
     display_licenses: bool = True
-    internet_settings: Annotated[Literal["basic", "dhcp", "ask", "configure"], BeforeValidator(_lower)] = (
-        "basic"
-    )
+    internet_settings: Annotated[Literal["basic", "dhcp", "ask", "configure"], BeforeValidator(_lower)] = "basic"
     nics: tuple[Nic, ...] = ()
     kernel_params: tuple[Text, ...] = ()
     keyboard: Text | None = None

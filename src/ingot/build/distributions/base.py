@@ -45,6 +45,4 @@ class Distribution:
             if profile.name.lower() == name.lower():
                 return profile
         known = ", ".join(profile.name for profile in self.profiles)
-        raise UnknownDistributionError(
-            f"{self.name} {self.version} has no profile {name}. Known are: {known}."
-        )
+        raise UnknownDistributionError(f"{self.name} {self.version} has no profile {name}. Known are: {known}.")

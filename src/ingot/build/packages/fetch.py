@@ -56,9 +56,7 @@ def _download(repository: Repository, packages: Sequence[ResolvedPackage], targe
         raise BuildError(f"Packages could not be fetched: {error.message}", error.detail) from error
     for package in packages:
         if (target / package.sha256).stat().st_size != package.size:
-            raise BuildError(
-                f"Package {package.name} {package.version} arrived with the wrong size. Try again."
-            )
+            raise BuildError(f"Package {package.name} {package.version} arrived with the wrong size. Try again.")
 
 
 def verify(file: Path) -> bool:

@@ -68,9 +68,7 @@ class AvailablePackage:
             installed_size=int(paragraph.get("Installed-Size", 0)) * 1024,
             sha256=paragraph["SHA256"],
             section=paragraph.get("Section", ""),
-            description=paragraph.get("Description", "").splitlines()[0]
-            if paragraph.get("Description")
-            else "",
+            description=paragraph.get("Description", "").splitlines()[0] if paragraph.get("Description") else "",
         )
 
 
@@ -119,12 +117,15 @@ class Repository:
 
     def release_date(self) -> dt.datetime:
         """When the main suite was published: the time that a build of these packages takes as its own."""
-        for line in (
-            self._release_file(self.sources[0]).read_text(encoding="utf-8", errors="replace").splitlines()
-        ):
+        for line in self._release_file(self.sources[0]).read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("Date: "):
                 return email.utils.parsedate_to_datetime(line.removeprefix("Date: ").replace("UTC", "+0000"))
         raise BuildError(f"The release file of {self.sources[0]} has no date.")
+
+    def suite_of(self, uri: str) -> str:
+        """The archive that a package's URI belongs to, by its main suite: the same on every mirror."""
+        source = next((source for source in self.sources if uri.startswith(f"{source.uri}/")), self.sources[0])
+        return source.suite
 
     def package_files(self) -> list[Path]:
         """The Packages files, fetched and verified."""

@@ -33,7 +33,7 @@ class ResolvedPackage:
     size: int
     installed_size: int
     uri: str
-    essential: bool
+    repository: str
     level: int
 
 
@@ -56,9 +56,7 @@ def resolve(repository: Repository, wanted: Sequence[Package]) -> list[ResolvedP
             if match:
                 name, version, arch = match["file"].removesuffix(".deb").split("_")
                 uris[name, unquote(version), arch] = match["uri"]
-        shown = repository.apt(
-            ["apt-cache", "show", *(f"{name}:{arch}={version}" for name, version, arch in uris)]
-        )
+        shown = repository.apt(["apt-cache", "show", *(f"{name}:{arch}={version}" for name, version, arch in uris)])
     paragraphs: dict[tuple[str, str, str], Packages] = {}
     for paragraph in Packages.iter_paragraphs(shown, use_apt_pkg=False):
         key = (paragraph["Package"], paragraph["Version"], paragraph["Architecture"])
@@ -74,7 +72,7 @@ def resolve(repository: Repository, wanted: Sequence[Package]) -> list[ResolvedP
                 size=int(paragraphs[key]["Size"]),
                 installed_size=int(paragraphs[key].get("Installed-Size", 0)) * 1024,
                 uri=uri,
-                essential=paragraphs[key].get("Essential") == "yes",
+                repository=repository.suite_of(uri),
                 level=levels[key[0]],
             )
             for key, uri in uris.items()
@@ -113,9 +111,7 @@ def _refuse_unknown_version(repository: Repository, package: Package) -> None:
     lines = repository.apt(["apt-cache", "madison", package.name]).splitlines()
     versions = [line.split("|")[1].strip() for line in lines]
     if wanted not in versions:
-        raise BuildError(
-            f"Package {package.name} has no version {wanted}. Its versions are: {', '.join(versions)}."
-        )
+        raise BuildError(f"Package {package.name} has no version {wanted}. Its versions are: {', '.join(versions)}.")
 
 
 def _explain(error: ProgramFailedError) -> str:

@@ -41,9 +41,7 @@ def sources_of(distribution: Distribution) -> tuple[Source, ...]:
             f"apt-get install {distribution.name.lower()}-archive-keyring"
         )
     return tuple(
-        Source(
-            _mirror(distribution.name, suite.endswith("-security")), suite, distribution.components, keyring
-        )
+        Source(_mirror(distribution.name, suite.endswith("-security")), suite, distribution.components, keyring)
         for suite in distribution.suites
     )
 

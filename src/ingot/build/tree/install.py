@@ -1,7 +1,7 @@
 """Install packages into a tree: unpack, then let dpkg configure them."""
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +15,13 @@ _BATCH = 300
 
 
 def install_base(
-    tree: Path, files: Sequence[Path], *, work: Path, log: Path, on_progress: Callable[[float, str], None]
+    tree: Path,
+    files: Sequence[Path],
+    *,
+    work: Path,
+    env: Mapping[str, str],
+    log: Path,
+    on_progress: Callable[[float, str], None],
 ) -> None:
     """Fill an empty tree with packages; `on_progress` gets the part done (0 to 1) and what is going on."""
     packages = read_package_files(files, work)
@@ -25,26 +31,26 @@ def install_base(
     scripted = [package for package in packages if not (package.name in base or not package.has_preinst)]
     unpack(direct, tree, lambda done: on_progress(0.4 * done / len(packages), "Installing packages"))
     with _quiet_services(tree):
-        _run_preinst_scripts(tree, [p.info_name for p in direct if p.has_preinst], log)
+        _run_preinst_scripts(tree, [p.info_name for p in direct if p.has_preinst], env, log)
         # Everything else counts on the system's users and on a shell.
         for name in ("base-passwd", "base-files", "dash", "bash"):
-            _dpkg(tree, ["--force-depends", "--configure", name], log=log)
-        _unpack_with_dpkg(tree, [package.path for package in scripted], log)
+            _dpkg(tree, ["--force-depends", "--configure", name], env=env, log=log)
+        _unpack_with_dpkg(tree, [package.path for package in scripted], env, log)
         on_progress(0.5, "Configuring packages")
-        _configure(tree, len(packages), log, on_progress)
+        _configure(tree, len(packages), env, log, on_progress)
 
 
 def install_more(
-    tree: Path, files: Sequence[Path], *, log: Path, on_progress: Callable[[float, str], None]
+    tree: Path, files: Sequence[Path], *, env: Mapping[str, str], log: Path, on_progress: Callable[[float, str], None]
 ) -> None:
     """Add packages to a tree that has its base."""
     with _quiet_services(tree):
-        _unpack_with_dpkg(tree, files, log)
+        _unpack_with_dpkg(tree, files, env, log)
         on_progress(0.5, "Configuring packages")
-        _configure(tree, len(files), log, on_progress)
+        _configure(tree, len(files), env, log, on_progress)
 
 
-def _run_preinst_scripts(tree: Path, names: Sequence[str], log: Path) -> None:
+def _run_preinst_scripts(tree: Path, names: Sequence[str], env: Mapping[str, str], log: Path) -> None:
     """Run the scripts of the base: before it was unpacked, not even they could run."""
     for name in names:
         variables = {
@@ -53,17 +59,19 @@ def _run_preinst_scripts(tree: Path, names: Sequence[str], log: Path) -> None:
             "DPKG_ROOT": "",
             "DPKG_ADMINDIR": "/var/lib/dpkg",
         }
-        run_in_tree(tree, [f"/var/lib/dpkg/info/{name}.preinst", "install"], env=variables, log=log)
+        run_in_tree(tree, [f"/var/lib/dpkg/info/{name}.preinst", "install"], env={**env, **variables}, log=log)
 
 
-def _unpack_with_dpkg(tree: Path, files: Sequence[Path], log: Path) -> None:
+def _unpack_with_dpkg(tree: Path, files: Sequence[Path], env: Mapping[str, str], log: Path) -> None:
     for start in range(0, len(files), _BATCH):
         batch = files[start : start + _BATCH]
         binds = [(file, f"/tmp/{file.name}") for file in batch]  # noqa: S108 - the sandbox's own
-        _dpkg(tree, ["--force-depends", "--unpack", *(path for _, path in binds)], binds=binds, log=log)
+        _dpkg(tree, ["--force-depends", "--unpack", *(path for _, path in binds)], binds=binds, env=env, log=log)
 
 
-def _configure(tree: Path, count: int, log: Path, on_progress: Callable[[float, str], None]) -> None:
+def _configure(
+    tree: Path, count: int, env: Mapping[str, str], log: Path, on_progress: Callable[[float, str], None]
+) -> None:
     done = 0
 
     def follow(line: str) -> None:
@@ -82,6 +90,7 @@ def _configure(tree: Path, count: int, log: Path, on_progress: Callable[[float, 
             ["--configure", "--pending"],
             binds=[(nothing, path) for path in postponed],
             on_line=follow,
+            env=env,
             log=log,
         )
 
@@ -90,13 +99,14 @@ def _dpkg(
     tree: Path,
     arguments: Sequence[str],
     *,
+    env: Mapping[str, str],
     log: Path,
     binds: Sequence[tuple[Path, str]] = (),
     on_line: Callable[[str], None] | None = None,
 ) -> None:
     # dpkg closes the status descriptor before it runs a script, so it must not be standard output itself.
     command = ["sh", "-c", 'exec "$@" 3>&1', "sh", *_DPKG, "--status-fd", "3", *arguments]
-    run_in_tree(tree, command, binds=binds, on_line=on_line, log=log)
+    run_in_tree(tree, command, binds=binds, on_line=on_line, env=env, log=log)
 
 
 @contextmanager

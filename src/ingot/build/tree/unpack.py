@@ -147,9 +147,7 @@ def _extract(package: PackageFile, tree: Path) -> list[str]:
         if "No space left" in writer.stderr:
             raise DiskFullError.at(tree, f"Package {package.name} could not be unpacked", writer.stderr)
         raise BuildError(f"Package {package.name} could not be unpacked: {writer.stderr.strip()}")
-    return [
-        "/." if name == "./" else name.removeprefix(".").rstrip("/") for name in writer.stdout.splitlines()
-    ]
+    return ["/." if name == "./" else name.removeprefix(".").rstrip("/") for name in writer.stdout.splitlines()]
 
 
 def _record(package: PackageFile, files: Sequence[str], tree: Path) -> None:

@@ -1,0 +1,211 @@
+"""A build from beginning to end: template → manifest → packages → tree → disk → format."""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from ingot.build.disk import grub
+from ingot.build.disk.ext4 import size_needed
+from ingot.build.disk.image import make_disk
+from ingot.build.disk.layout import Identities, fstab, plan
+from ingot.build.errors import DiskFullError
+from ingot.build.formats.convert import convert, settle
+from ingot.build.manifest import Manifest, make_manifest
+from ingot.build.packages.fetch import fetch
+from ingot.build.packages.repository import Repository, split_version
+from ingot.build.request import BuildRequest, BuildResult, InstalledPackage, Progress
+from ingot.build.tree import files, network
+from ingot.build.tree.configure import configure
+from ingot.build.tree.initramfs import kernels, make_initramfs
+from ingot.build.tree.install import install_base, install_more
+
+#: Stages with the percentage of the whole that each begins at.
+_STAGES = {
+    "dependencies": (0, "Checking dependencies"),
+    "packages": (5, "Downloading packages"),
+    "install": (12, "Installing packages"),
+    "configure": (60, "Setting up the system"),
+    "disk": (75, "Creating the disk"),
+    "convert": (88, "Converting the disk"),
+    "finish": (97, "Checking the image"),
+}
+
+
+class Build:
+    """One build, inside the namespaces of `ingot.build.namespace`."""
+
+    def __init__(self, request: BuildRequest, on_progress: Callable[[Progress], None]) -> None:
+        self.request = request
+        self.timings: dict[str, float] = {}
+        self._on_progress = on_progress
+        self._stage = "dependencies"
+        self._last: Progress | None = None
+
+    def run(self) -> BuildResult:
+        """Build; raises BuildError. Everything but the output and the caches lies below the request's scratch."""
+        request = self.request
+        with self._enter("dependencies"):
+            manifest = make_manifest(request.template, request.cache, request.boot_scripts_dir)
+        packages = _package_list(manifest)
+        installed_size = sum(package.installed_size for package in manifest.packages)
+        if request.simulate:
+            return BuildResult(
+                output=None,
+                sha256=None,
+                size=0,
+                installed_size=installed_size,
+                disk_size=0,
+                packages=packages,
+                timings=self.timings,
+            )
+        _require_space(request.scratch, 3 * installed_size)
+        with self._enter("packages"):
+            package_files = self._fetch(manifest)
+        tree = request.scratch / "tree"
+        with self._enter("install"):
+            self._install(manifest, package_files, tree)
+        raw = request.scratch / "disk.raw"
+        with self._enter("configure"):
+            identities = Identities.of_build(manifest.identity)
+            self._configure(manifest, tree)
+        with self._enter("disk"):
+            disk_size = self._make_disk(manifest, tree, raw, identities)
+        with self._enter("convert"):
+            convert(raw, request.output, request.format, compress=request.compress, log=self._log)
+        with self._enter("finish"):
+            digest, size = settle(request.output)
+        return BuildResult(
+            output=request.output,
+            sha256=digest,
+            size=size,
+            installed_size=installed_size,
+            disk_size=disk_size,
+            packages=packages,
+            timings=self.timings,
+        )
+
+    def _fetch(self, manifest: Manifest) -> dict[str, Path]:
+        repository = Repository(manifest.distribution, self.request.cache)
+
+        def follow(done: int, total: int) -> None:
+            self._report(done / total, f"Downloading packages ({done >> 20} of {total >> 20} MB)")
+
+        return fetch(repository, manifest.packages, self.request.cache, follow)
+
+    def _install(self, manifest: Manifest, package_files: Mapping[str, Path], tree: Path) -> None:
+        work = self.request.scratch / "control"
+        work.mkdir()
+        tree.mkdir()
+        tree.chmod(0o755)
+        base = [package_files[package.sha256] for package in manifest.base_packages()]
+        more = [package_files[package.sha256] for package in manifest.more_packages()]
+        share = len(base) / (len(base) + len(more))
+        environment = _environment(manifest)
+        install_base(
+            tree,
+            base,
+            work=work,
+            env=environment,
+            log=self._log,
+            on_progress=lambda part, what: self._report(0.8 * share * part, what),
+        )
+        if more:
+            install_more(
+                tree,
+                more,
+                env=environment,
+                log=self._log,
+                on_progress=lambda part, what: self._report(0.8 * (share + (1 - share) * part), what),
+            )
+        self._report(0.8, "Making the initial RAM disk")
+        make_initramfs(tree, environment, self._log)
+
+    def _configure(self, manifest: Manifest, tree: Path) -> None:
+        configure(
+            tree,
+            manifest.template,
+            sources=manifest.sources,
+            boot_scripts_dir=self.request.boot_scripts_dir,
+            env=_environment(manifest),
+            log=self._log,
+        )
+
+    def _make_disk(self, manifest: Manifest, tree: Path, raw: Path, identities: Identities) -> int:
+        installation = manifest.template.installation
+        layout = plan(installation, size_needed(tree), identities)
+        root = layout.partition("root")
+        parameters = list(installation.kernel_params)
+        if installation.nics:
+            parameters.append(network.KERNEL_NAMES_PARAMETER)
+        files.write(tree, "/etc/fstab", fstab(layout, identities))
+        (tree / "boot/efi").mkdir(exist_ok=True)
+        files.write(tree, "/etc/repart.d/50-root.conf", "[Partition]\nType=root\n")
+        grub.write_configuration(
+            tree,
+            root,
+            title=f"{manifest.distribution.name} {manifest.distribution.version}",
+            kernels=kernels(tree),
+            parameters=parameters,
+        )
+        make_disk(
+            raw,
+            layout,
+            tree=tree,
+            esp_files=grub.esp_files(tree, root),
+            boot_code=grub.make_boot_code(tree, root, self._log),
+            identities=identities,
+            epoch=manifest.epoch,
+            log=self._log,
+        )
+        return layout.size
+
+    @property
+    def _log(self) -> Path:
+        return self.request.scratch / f"{self._stage}.log"
+
+    @contextmanager
+    def _enter(self, stage: str) -> Iterator[None]:
+        self._stage = stage
+        self._report(0, _STAGES[stage][1])
+        started = time.monotonic()
+        yield
+        self.timings[stage] = round(time.monotonic() - started, 3)
+
+    def _report(self, part: float, message: str) -> None:
+        starts = [start for start, _ in _STAGES.values()]
+        begin = _STAGES[self._stage][0]
+        end = min([start for start in starts if start > begin], default=100)
+        percentage = int(begin + (end - begin) * min(1.0, part))
+        progress = Progress(stage=self._stage, percentage=percentage, message=message)
+        if progress != self._last:
+            self._last = progress
+            self._on_progress(progress)
+
+
+def _environment(manifest: Manifest) -> dict[str, str]:
+    return {"SOURCE_DATE_EPOCH": str(manifest.epoch)}
+
+
+def _require_space(path: Path, needed: int) -> None:
+    if shutil.disk_usage(path).free < needed:
+        raise DiskFullError.at(path, "The image cannot be built", needed=needed)
+
+
+def _package_list(manifest: Manifest) -> list[InstalledPackage]:
+    packages = []
+    for package in manifest.packages:
+        epoch, version, release = split_version(package.version)
+        packages.append(
+            InstalledPackage(
+                name=package.name,
+                epoch=epoch,
+                version=version,
+                release=release,
+                arch=package.arch,
+                size=package.installed_size,
+                level=package.level,
+            )
+        )
+    return packages

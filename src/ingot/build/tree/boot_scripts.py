@@ -1,0 +1,73 @@
+"""The template's boot scripts: one systemd unit each, in order, with their output in the journal."""
+
+import re
+from pathlib import Path
+
+from ingot.build.errors import BuildError
+from ingot.build.template import BootScript
+from ingot.build.tree import files
+
+_DIRECTORY = "/usr/lib/ingot/boot-scripts"
+_DONE = "/var/lib/ingot/boot-scripts"
+_UNIT = """\
+[Unit]
+Description=Boot script {name} ({frequency})
+After=network-online.target {after}
+Wants=network-online.target
+{condition}
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart={directory}/{file}
+{mark}SyslogIdentifier={identifier}
+TimeoutStartSec=infinity
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def set_up_boot_scripts(tree: Path, scripts: tuple[BootScript, ...], sources: Path | None) -> list[str]:
+    """Put the scripts in place; returns the names of their units, which have to be enabled.
+
+    First-boot scripts run before every-boot scripts, each kind by order, then name; the failure of one does
+    not keep the next from running.
+    """
+    ordered = sorted(scripts, key=lambda s: (s.frequency != "firstboot", s.order, s.name))
+    units: list[str] = []
+    for position, script in enumerate(ordered):
+        identifier = f"{script.frequency}-{position:02d}-{_slug(script.name)}"
+        unit = f"ingot-{identifier}.service"
+        first = script.frequency == "firstboot"
+        mark = f"ExecStartPost=/bin/mkdir -p {_DONE}\nExecStartPost=/usr/bin/touch {_DONE}/{identifier}\n"
+        files.write(tree, f"{_DIRECTORY}/{identifier}", _content(script, sources), mode=0o755)
+        content = _UNIT.format(
+            name=script.name.replace("%", "%%").replace("\n", " "),
+            frequency="first boot" if first else "every boot",
+            after=units[-1] if units else "",
+            condition=f"ConditionPathExists=!{_DONE}/{identifier}\n" if first else "",
+            directory=_DIRECTORY,
+            file=identifier,
+            mark=mark if first else "",
+            identifier=identifier,
+        )
+        files.write(tree, f"/usr/lib/systemd/system/{unit}", content)
+        units.append(unit)
+    return units
+
+
+def _content(script: BootScript, sources: Path | None) -> bytes:
+    if sources is None:
+        raise BuildError(f"Boot script {script.name} names the file {script.source}, but no directory was given.")
+    file = sources / script.source
+    if not file.resolve().is_relative_to(sources.resolve()):
+        raise BuildError(f"Boot script {script.name}: {script.source} lies outside the template's directory.")
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise BuildError(f"Boot script {script.name}: {script.source} cannot be read: {error.strerror}.") from error
+    return content if content.startswith(b"#!") else b"#!/bin/sh\n" + content
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "script"

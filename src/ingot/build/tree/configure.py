@@ -1,0 +1,129 @@
+"""Make a tree of packages the machine that the template describes."""
+
+import re
+import zoneinfo
+from collections.abc import Mapping
+from pathlib import Path
+
+from ingot.build.errors import BuildError
+from ingot.build.packages.sources import Source
+from ingot.build.sandbox import run_in_tree
+from ingot.build.template import Template
+from ingot.build.tree import files
+from ingot.build.tree.boot_scripts import set_up_boot_scripts
+from ingot.build.tree.keyboard import set_up_keyboard
+from ingot.build.tree.network import set_up_network
+from ingot.build.tree.users import set_up_users
+
+_GUEST_FILES = Path(__file__).parent / "guest"
+#: Born on the machine itself at its first boot, or of no use there.
+_TRANSIENT = (
+    "/etc/ssh/ssh_host_*",
+    "/etc/machine-id",
+    "/etc/*-",
+    "/etc/.pwd.lock",
+    "/run/*",
+    "/tmp/*",  # noqa: S108 - of the image
+    "/var/cache/apt/*.bin",
+    "/var/cache/apt/archives/*.deb",
+    "/var/cache/debconf/*-old",
+    "/var/cache/ldconfig/aux-cache",
+    "/var/lib/apt/lists/*",
+    "/var/lib/dbus/machine-id",
+    "/var/lib/dpkg/*-old",
+    "/var/lib/dpkg/lock*",
+    "/var/lib/dpkg/triggers/Lock",
+    "/var/lib/systemd/random-seed",
+    "/var/log/*.log",
+    "/var/log/apt/*",
+    "/var/log/btmp",
+    "/var/log/faillog",
+    "/var/log/lastlog",
+    "/var/log/wtmp",
+)
+
+
+def configure(
+    tree: Path,
+    template: Template,
+    *,
+    sources: tuple[Source, ...],
+    boot_scripts_dir: Path | None,
+    env: Mapping[str, str],
+    log: Path,
+) -> None:
+    """Set up everything the template says of the machine but its disk."""
+    installation = template.installation
+    _set_hostname(tree, installation.hostname or _hostname_of(template.name))
+    _set_time_zone(tree, installation.timezone or "UTC")
+    if installation.keyboard:
+        set_up_keyboard(tree, installation.keyboard, env, log)
+    if installation.welcome_message:
+        files.write(tree, "/etc/motd", installation.welcome_message.rstrip("\n") + "\n")
+    files.write(tree, "/etc/default/locale", "LANG=C.UTF-8\n")
+    _set_package_sources(tree, sources)
+    set_up_users(tree, installation, env, log)
+    set_up_network(tree, installation)
+    units = set_up_boot_scripts(tree, template.config, boot_scripts_dir)
+    units += _copy_guest_files(tree)
+    units += ["systemd-networkd.service", "systemd-resolved.service"]
+    run_in_tree(tree, ["systemctl", "enable", *units], env=env, log=log)
+    clean(tree)
+
+
+def clean(tree: Path) -> None:
+    """Remove what belongs to one machine or one build."""
+    for pattern in _TRANSIENT:
+        files.remove(tree, pattern)
+    # Empty and not missing: the machine gets an identity at boot, but is not asked for one at the console.
+    files.write(tree, "/etc/machine-id", "", mode=0o444)
+
+
+def _hostname_of(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:63].strip("-") or "localhost"
+
+
+def _set_hostname(tree: Path, hostname: str) -> None:
+    if not re.fullmatch(r"(?!-)[A-Za-z0-9-]{1,63}(\.(?!-)[A-Za-z0-9-]{1,63})*", hostname):
+        raise BuildError(f"{hostname!r} is no host name: use letters, digits and '-', at most 63 between dots.")
+    short = hostname.partition(".")[0]
+    names = short if short == hostname else f"{hostname} {short}"
+    files.write(tree, "/etc/hostname", f"{hostname}\n")
+    files.write(
+        tree,
+        "/etc/hosts",
+        f"127.0.0.1 localhost\n127.0.1.1 {names}\n::1 localhost ip6-localhost ip6-loopback\n"
+        "ff02::1 ip6-allnodes\nff02::2 ip6-allrouters\n",
+    )
+
+
+def _set_time_zone(tree: Path, zone: str) -> None:
+    file = files.inside(tree, f"/usr/share/zoneinfo/{zone}")
+    if zone not in zoneinfo.available_timezones() and not file.is_file():
+        raise BuildError(f"There is no time zone {zone}: use a name such as Europe/London or UTC.")
+    files.link(tree, "/etc/localtime", f"/usr/share/zoneinfo/{zone}")
+    files.write(tree, "/etc/timezone", f"{zone}\n")
+
+
+def _set_package_sources(tree: Path, sources: tuple[Source, ...]) -> None:
+    paragraphs = []
+    for uri in dict.fromkeys(source.uri for source in sources):
+        suites = [source for source in sources if source.uri == uri]
+        paragraphs.append(
+            f"Types: deb\nURIs: {uri}\nSuites: {' '.join(source.suite for source in suites)}\n"
+            f"Components: {' '.join(suites[0].components)}\nSigned-By: {suites[0].keyring}\n"
+        )
+    files.remove(tree, "/etc/apt/sources.list")
+    files.write(tree, "/etc/apt/sources.list.d/system.sources", "\n".join(paragraphs))
+
+
+def _copy_guest_files(tree: Path) -> list[str]:
+    """Copy our own units and their scripts into the machine; returns the units to enable."""
+    units = []
+    for file in sorted(_GUEST_FILES.iterdir()):
+        if file.suffix == ".service":
+            files.write(tree, f"/usr/lib/systemd/system/{file.name}", file.read_bytes())
+            units.append(file.name)
+        elif file.suffix == ".sh":
+            files.write(tree, f"/usr/lib/ingot/{file.stem}", file.read_bytes(), mode=0o755)
+    return units
