@@ -1,0 +1,1 @@
+"""The data types of the API, and their XML and JSON forms."""
