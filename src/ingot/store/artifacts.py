@@ -1,0 +1,115 @@
+"""Artifacts: immutable files named by their SHA-256."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Protocol
+
+
+class ArtifactError(Exception):
+    """An artifact could not be stored; the text says why, with the bytes that are free."""
+
+
+@dataclass(frozen=True)
+class StoredArtifact:
+    """A stored file: `size` is bytes."""
+
+    sha256: str
+    md5: str
+    size: int
+
+
+class ArtifactWriter:
+    """Writes one artifact, hashing on the way; nothing is visible before `commit`."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._sha256 = hashlib.sha256()
+        self._md5 = hashlib.md5(usedforsecurity=False)
+        self.size = 0
+
+    def write(self, chunk: bytes) -> None:
+        """Append bytes; raises ArtifactError when the disk is full."""
+        try:
+            self._file.write(chunk)
+        except OSError as error:
+            free = shutil.disk_usage(Path(self._file.name).parent).free
+            raise ArtifactError(f"The file could not be stored ({error.strerror}); {free} bytes are free.") from error
+        self._sha256.update(chunk)
+        self._md5.update(chunk)
+        self.size += len(chunk)
+
+    def result(self) -> StoredArtifact:
+        """What was written so far."""
+        return StoredArtifact(self._sha256.hexdigest(), self._md5.hexdigest(), self.size)
+
+
+class ArtifactStore(Protocol):
+    """Where artifacts are kept."""
+
+    def writer(self) -> AbstractContextManager[ArtifactWriter]:
+        """A context whose writer's content is stored when the context ends without an exception."""
+        ...
+
+    def adopt(self, file: Path, sha256: str) -> None:
+        """Take over a finished file whose hash is known; the file is moved, not copied."""
+        ...
+
+    def path(self, sha256: str) -> Path:
+        """Where the content lies on this machine."""
+        ...
+
+    def remove(self, sha256: str) -> None:
+        """Remove a content; downloads that have it open go on."""
+        ...
+
+
+class LocalArtifacts:
+    """Artifacts as files below a directory, in 256 subdirectories."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._incoming = root / "incoming"
+        self._incoming.mkdir(parents=True, exist_ok=True)
+
+    @contextmanager
+    def writer(self) -> Iterator[ArtifactWriter]:
+        """Write a new artifact: stored when the context ends well, gone when it does not."""
+        with tempfile.NamedTemporaryFile(dir=self._incoming, delete=False) as file:
+            try:
+                writer = ArtifactWriter(file)
+                yield writer
+                file.flush()
+                os.fsync(file.fileno())
+                self._place(Path(file.name), writer.result().sha256)
+            except BaseException:
+                Path(file.name).unlink(missing_ok=True)
+                raise
+
+    def adopt(self, file: Path, sha256: str) -> None:
+        """Take over a finished, synced file of the same file system."""
+        self._place(file, sha256)
+
+    def path(self, sha256: str) -> Path:
+        """The file of a content."""
+        return self.root / sha256[:2] / sha256
+
+    def remove(self, sha256: str) -> None:
+        """Remove a content; what has it open goes on reading."""
+        self.path(sha256).unlink(missing_ok=True)
+
+    def _place(self, file: Path, sha256: str) -> None:
+        target = self.path(sha256)
+        target.parent.mkdir(exist_ok=True)
+        file.chmod(0o600)
+        file.rename(target)
+        directory = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)

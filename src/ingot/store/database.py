@@ -1,0 +1,85 @@
+"""The database: SQLite on one machine, PostgreSQL when several share it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Engine, create_engine, event, make_url, text
+from sqlalchemy.orm import Session
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_BUSY_SECONDS = 30
+#: The number of the lock under which one server migrates and the others wait.
+_MIGRATION_LOCK = 4_711_2026
+
+
+class Database:
+    """A database and its transactions."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
+        arguments: dict[str, Any] = {"connect_args": {"timeout": _BUSY_SECONDS}} if self.is_sqlite else {}
+        self.engine = create_engine(url, pool_size=20, max_overflow=40, pool_pre_ping=not self.is_sqlite, **arguments)
+        if self.is_sqlite:
+            _set_up_sqlite(self.engine)
+
+    @contextmanager
+    def transaction(self, *, read_only: bool = False) -> Iterator[Session]:
+        """A session whose work is committed at the end, or undone by an exception.
+
+        A writing transaction on SQLite takes the write lock at once: it then waits its turn at the start and
+        never fails in the middle.
+        """
+        with Session(self.engine, expire_on_commit=False) as session:
+            if self.is_sqlite and not read_only:
+                session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
+            with _committing(session):
+                yield session
+
+    def migrate(self) -> None:
+        """Bring the tables to the present version; several servers may start at once."""
+        config = Config()
+        config.set_main_option("script_location", str(_MIGRATIONS))
+        with self.engine.connect() as plain:
+            connection = plain.execution_options(sqlite_begin="EXCLUSIVE") if self.is_sqlite else plain
+            with connection.begin():
+                if not self.is_sqlite:
+                    connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _MIGRATION_LOCK})
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+@contextmanager
+def _committing(session: Session) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        session.rollback()
+        raise
+    session.commit()
+
+
+def _set_up_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def connected(connection: Any, _record: object) -> None:
+        # The driver would begin transactions on its own idea of when; the "begin" event below does it.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begun(connection: Any) -> None:
+        mode = connection.get_execution_options().get("sqlite_begin", "DEFERRED")
+        connection.exec_driver_sql(f"BEGIN {mode}")

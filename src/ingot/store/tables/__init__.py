@@ -1,0 +1,29 @@
+"""All tables. Importing this package makes them known to `Base.metadata`."""
+
+from ingot.store.tables.access import Organisation, Role, RoleEntitlement, User, UserRole
+from ingot.store.tables.appliance import Appliance, BootScript, InstallProfile, OsProfile, OsProfilePackage
+from ingot.store.tables.attempt import Attempt
+from ingot.store.tables.catalogue import Distribution, DistributionProfile, Package, TargetFormat
+from ingot.store.tables.download_key import DownloadKey
+from ingot.store.tables.image import Image, ImagePackage
+
+__all__ = [
+    "Appliance",
+    "Attempt",
+    "BootScript",
+    "Distribution",
+    "DistributionProfile",
+    "DownloadKey",
+    "Image",
+    "ImagePackage",
+    "InstallProfile",
+    "Organisation",
+    "OsProfile",
+    "OsProfilePackage",
+    "Package",
+    "Role",
+    "RoleEntitlement",
+    "TargetFormat",
+    "User",
+    "UserRole",
+]
