@@ -25,6 +25,20 @@ class Settings(BaseSettings):
     package_lists_max_age: int = Field(
         default=3600, description="Seconds after which a build fetches a distribution's package lists again."
     )
+    compatible_version: str = Field(
+        default="3.8.13", description="The API version that /status names; the original's clients compare it."
+    )
+    largest_body: int = Field(default=20_000_000, description="Bytes that the document in a request may have.")
+    download_key_lifetime: int = Field(default=7 * 86400, description="Seconds that an unused download key is good.")
+    download_resume_window: int = Field(
+        default=900, description="Seconds in which a broken download may be resumed; 0 for not at all."
+    )
+    lease_seconds: int = Field(default=20, description="Seconds of silence after which a worker counts as lost.")
+    parallel_builds: int = Field(default=2, description="Builds that a worker runs at once.")
+    packages_max_age: int = Field(default=86400, description="Seconds after which a package index is refreshed.")
+    root_password: str | None = Field(
+        default=None, repr=False, description="The administrator's password at the first start."
+    )
 
     @property
     def directory(self) -> Path:

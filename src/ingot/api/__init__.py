@@ -1,0 +1,1 @@
+"""The UForge-compatible REST API."""

@@ -1,0 +1,128 @@
+"""The server's application: all chapters under both base paths, errors, logs and metrics around them."""
+
+import re
+import time
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ingot import __version__
+from ingot.api import chapters, openapi
+from ingot.api.authentication import Authenticator
+from ingot.api.dispatch import endpoint
+from ingot.api.errors import error_response, redacted
+from ingot.api.operation import Server
+
+BASE_PATHS = ("/api", "/ufws")
+_log = structlog.get_logger()
+
+
+def create_app(server: Server) -> ASGIApp:
+    """The ASGI application of a server."""
+    app = FastAPI(title="Ingot", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_exception_handler(Exception, _on_error)
+    for code in (404, 405):
+        app.add_exception_handler(code, _on_error)
+    authenticator = Authenticator()
+    operations = chapters.all_operations()
+    for operation in operations:
+        handle = endpoint(operation, server, authenticator)
+        for base in BASE_PATHS:
+            app.add_route(base + operation.path, _guarded(handle), methods=[operation.method])
+    document = openapi.document(operations, BASE_PATHS[0])
+    app.add_route("/openapi.json", _fixed(document, "application/json"), methods=["GET"])
+    app.add_route("/docs", _fixed(openapi.page(operations), "text/html; charset=utf-8"), methods=["GET"])
+    registry = CollectorRegistry()
+    app.add_route("/metrics", _metrics(registry), methods=["GET"])
+    return NormalizedPaths(Observed(app, registry))
+
+
+def _guarded(handle: Any) -> Any:
+    async def guarded(request: Request) -> Response:
+        try:
+            response: Response = await handle(request)
+        except Exception as error:
+            return error_response(request, error)
+        return response
+
+    return guarded
+
+
+async def _on_error(request: Request, error: Exception) -> Response:
+    return error_response(request, error)
+
+
+def _fixed(content: bytes, media_type: str) -> Any:
+    headers = {"Content-Security-Policy": "default-src 'none'; style-src 'self'", "Cache-Control": "no-cache"}
+
+    async def handle(_request: Request) -> Response:
+        return Response(content, headers=headers, media_type=media_type)
+
+    return handle
+
+
+def _metrics(registry: CollectorRegistry) -> Any:
+    async def handle(_request: Request) -> Response:
+        return Response(generate_latest(registry), media_type="text/plain; version=0.0.4")
+
+    return handle
+
+
+class NormalizedPaths:
+    """Takes paths as clients write them: repeated slashes count as one, and a slash at the end as none."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on with its path in one form."""
+        if scope["type"] == "http":
+            path = re.sub(r"/{2,}", "/", scope["path"])
+            scope = {**scope, "path": path.rstrip("/") or "/"}
+        await self._app(scope, receive, send)
+
+
+class Observed:
+    """Logs and counts every request; secrets in its query are not shown."""
+
+    def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
+        self._app = app
+        labels = ("method", "status")
+        self._requests = Counter("ingot_http_requests", "Requests answered", labels, registry=registry)
+        self._seconds = Histogram("ingot_http_request_seconds", "Time to the end of the answer", registry=registry)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on and note how it went."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started, status = time.perf_counter(), 0
+
+        async def note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note)
+        finally:
+            seconds = time.perf_counter() - started
+            self._requests.labels(scope["method"], str(status)).inc()
+            self._seconds.observe(seconds)
+            target = scope["path"] + (f"?{scope['query_string'].decode('latin-1')}" if scope["query_string"] else "")
+            _log.info(
+                "request",
+                method=scope["method"],
+                target=redacted(target),
+                status=status,
+                milliseconds=round(seconds * 1000, 1),
+                client=(scope.get("client") or ("", 0))[0],
+                agent=Headers(scope=scope).get("user-agent", ""),
+            )

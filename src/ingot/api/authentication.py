@@ -1,0 +1,83 @@
+"""Who asks: HTTP Basic, with the supervisor's form ADMIN\\TARGET."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import secrets
+import threading
+import time
+from collections import OrderedDict
+
+from sqlalchemy.orm import Session
+
+from ingot.api.errors import UnauthorizedError
+from ingot.services.errors import ForbiddenError
+from ingot.services.passwords import NOBODY, is_login
+from ingot.services.users import find_user
+from ingot.store.tables import User
+
+_REMEMBERED_SECONDS = 60
+_MOST_REMEMBERED = 10_000
+
+
+class Authenticator:
+    """Verifies logins; a verified one is remembered for a minute, so that Argon2 does not run for every request.
+
+    What is remembered is a keyed hash of login and password together with the stored password hash: a changed
+    password counts at once.
+    """
+
+    def __init__(self) -> None:
+        self._key = secrets.token_bytes(32)
+        self._verified: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def authenticate(self, session: Session, header: str | None) -> User:
+        """The user of an Authorization header; raises UnauthorizedError."""
+        login, password = _basic(header)
+        admin_login, _, target_login = login.partition("\\")
+        user = find_user(session, admin_login)
+        if not self._is_right(admin_login, password, user) or user is None or not user.active:
+            raise UnauthorizedError("The user name or the password is wrong.")
+        return self._supervised(session, user, target_login) if target_login else user
+
+    def _supervised(self, session: Session, admin: User, login: str) -> User:
+        if "supervisor_access" not in admin.entitlements:
+            raise ForbiddenError(
+                f"User {admin.login} lacks the entitlement supervisor_access.",
+                "supervisor_access",
+                message_id="ERROR.ENTITLEMENT.MISSING",
+            )
+        target = find_user(session, login)
+        if target is None or target.organisation_id != admin.organisation_id:
+            raise UnauthorizedError(f"There is no user {login} to act as.")
+        return target
+
+    def _is_right(self, login: str, password: str, user: User | None) -> bool:
+        stored = user.password_hash if user else NOBODY
+        digest = hmac.digest(self._key, f"{login}\0{password}".encode(), hashlib.sha256)
+        with self._lock:
+            remembered = self._verified.get(digest)
+        if remembered and remembered[0] == stored and remembered[1] > time.monotonic():
+            return True
+        if not is_login(password, stored):
+            return False
+        with self._lock:
+            self._verified[digest] = (stored, time.monotonic() + _REMEMBERED_SECONDS)
+            while len(self._verified) > _MOST_REMEMBERED:
+                self._verified.popitem(last=False)
+        return True
+
+
+def _basic(header: str | None) -> tuple[str, str]:
+    scheme, _, credentials = (header or "").partition(" ")
+    if scheme.lower() != "basic":
+        raise UnauthorizedError("This needs a login: send the user name and password with HTTP Basic.")
+    try:
+        login, separator, password = base64.b64decode(credentials.strip(), validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        raise UnauthorizedError("The Authorization header is not Basic base64(user:password).") from None
+    if not separator:
+        raise UnauthorizedError("The Authorization header has no colon between user name and password.")
+    return login, password

@@ -1,0 +1,99 @@
+"""From a request to its operation's answer."""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ingot.api import conditional, negotiation
+from ingot.api.authentication import Authenticator
+from ingot.api.errors import PreconditionFailedError, TooLargeError
+from ingot.api.operation import Call, Operation, Server
+from ingot.messages.base import Message, UForgeObject
+from ingot.services.errors import InvalidError
+from ingot.services.users import owner_for, require_entitlement
+
+_COMMON_HEADERS = {
+    "Cache-Control": "private, no-cache",
+    "Content-Language": "en",
+    "Vary": "Accept, Authorization",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def endpoint(
+    operation: Operation, server: Server, authenticator: Authenticator
+) -> Callable[[Request], Awaitable[Response]]:
+    """The ASGI endpoint of an operation; it works in a thread, since the database is synchronous."""
+
+    async def handle(request: Request) -> Response:
+        limit = operation.upload or server.settings.largest_body
+        content = b"" if request.method in ("GET", "HEAD") else await _read_body(request, limit)
+        return await run_in_threadpool(_answer, operation, server, authenticator, request, content)
+
+    return handle
+
+
+async def _read_body(request: Request, limit: int) -> bytes:
+    announced = request.headers.get("content-length", "0")
+    if announced.isdecimal() and int(announced) > limit:
+        raise TooLargeError(f"The body of {announced} bytes is too large: at most {limit} bytes are possible here.")
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > limit:
+            raise TooLargeError(f"The body is too large: at most {limit} bytes are possible here.")
+    return bytes(content)
+
+
+def _answer(
+    operation: Operation, server: Server, authenticator: Authenticator, request: Request, content: bytes
+) -> Response:
+    if not operation.authenticated:
+        return _run(operation, Call(server, None, request, None, None), negotiate=True)  # type: ignore[arg-type]
+    with server.database.transaction(read_only=not operation.writes) as session:
+        user = authenticator.authenticate(session, request.headers.get("authorization"))
+        login = request.path_params.get("uid")
+        owner = owner_for(session, user, login) if login is not None else user
+        require_entitlement(user, operation.entitlements)
+        call = Call(server, session, request, user, owner, content)
+        if operation.body is not None:
+            call.message = _message(operation.body, request, content)
+        response = _run(operation, call, negotiate=True)
+    for action in call.after_commit:
+        action()
+    return response
+
+
+def _message(message_type: type[Message], request: Request, content: bytes) -> Message:
+    if not content.strip():
+        raise InvalidError(f"The body is missing: send a {message_type.ELEMENT} document.")
+    media_type = negotiation.body_type(request.headers.get("content-type"), content)
+    return negotiation.decode(content, message_type, media_type)
+
+
+def _run(operation: Operation, call: Call, *, negotiate: bool) -> Response:
+    media_type = negotiation.answer_type(call.request.headers.get("accept")) if operation.answer else negotiation.XML
+    answer = operation.handler(call)
+    if isinstance(answer, Response):
+        return answer
+    if answer is None:
+        return Response(status_code=204, headers=_COMMON_HEADERS)
+    return _render(operation, call.request, answer, media_type)
+
+
+def _render(operation: Operation, request: Request, message: Message, media_type: negotiation.MediaType) -> Response:
+    tag = conditional.stamp(message)
+    modified = message.last_modified if isinstance(message, UForgeObject) else None
+    headers = {**_COMMON_HEADERS, "ETag": f'"{tag}"'}
+    if modified is not None:
+        headers["Last-Modified"] = conditional.format_date(modified)
+    if request.method in ("GET", "HEAD"):
+        if_match = request.headers.get("if-match")
+        if if_match is not None and not conditional.matches(if_match, tag, weak=False):
+            raise PreconditionFailedError(f"The object has changed: its entity tag is now {tag}.")
+        if conditional.is_unmodified(request.headers, tag, modified):
+            return Response(status_code=304, headers=headers)
+    content = negotiation.encode(message, media_type)
+    return Response(content, operation.status, {**headers, "content-type": media_type})

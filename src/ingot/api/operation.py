@@ -1,0 +1,145 @@
+"""How an operation of the API is declared: once, with its handler.
+
+From the declaration come its routes, its page in the OpenAPI document, who may call it, how its body is read
+and its answer written, and its line in the coverage report.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
+
+from sqlalchemy.orm import Session
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ingot.messages.base import Message
+from ingot.services.errors import NotFoundError
+from ingot.settings import Settings
+from ingot.store.artifacts import ArtifactStore
+from ingot.store.database import Database
+from ingot.store.tables import User
+
+_M = TypeVar("_M", bound=Message)
+
+
+@dataclass(frozen=True)
+class Server:
+    """What handlers share: the settings, the database, the artifacts."""
+
+    settings: Settings
+    database: Database
+    artifacts: ArtifactStore
+    secret: bytes
+
+
+@dataclass
+class Call:
+    """One request to an operation, inside a transaction.
+
+    `user` acts and `owner` is the user of the path's {uid}, whom the acting user may act for. `content` is the
+    body's bytes, `message` the body read as the operation's message type.
+    """
+
+    server: Server
+    session: Session
+    request: Request
+    user: User
+    owner: User
+    content: bytes = b""
+    message: Message | None = None
+    after_commit: list[Callable[[], None]] = field(default_factory=list)
+
+    @property
+    def query(self) -> QueryParams:
+        """The query parameters."""
+        return self.request.query_params
+
+    def number(self, name: str) -> int:
+        """An id in the path; what is no number names no object."""
+        text = str(self.request.path_params[name])
+        if not text.isdecimal() or len(text) > 18:
+            raise NotFoundError(f"There is nothing with the id {text}.", text)
+        return int(text)
+
+    def body(self, message_type: type[_M]) -> _M:
+        """The body's message."""
+        return cast(_M, self.message)
+
+
+Handler = Callable[[Call], Message | Response | None]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A declared operation. `upload` is the largest body in bytes for operations that take a file."""
+
+    name: str
+    chapter: str
+    method: str
+    path: str
+    handler: Handler
+    entitlements: tuple[str, ...]
+    body: type[Message] | None
+    answer: type[Message] | None
+    status: int
+    query: tuple[str, ...]
+    authenticated: bool
+    upload: int | None
+
+    @property
+    def writes(self) -> bool:
+        """Whether it may change the database."""
+        return self.method != "GET"
+
+
+class Chapter:
+    """The operations of one chapter of the API."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.operations: list[Operation] = []
+
+    def operation(
+        self,
+        name: str,
+        method: str,
+        path: str,
+        *,
+        entitlements: tuple[str, ...] = (),
+        body: type[Message] | None = None,
+        answer: type[Message] | None = None,
+        status: int = 200,
+        query: tuple[str, ...] = (),
+        authenticated: bool = True,
+        upload: int | None = None,
+    ) -> Callable[[Handler], Handler]:
+        """Declare the decorated handler as an operation."""
+
+        def declare(handler: Handler) -> Handler:
+            self.operations.append(
+                Operation(
+                    name=name,
+                    chapter=self.name,
+                    method=method,
+                    path=path,
+                    handler=handler,
+                    entitlements=entitlements,
+                    body=body,
+                    answer=answer,
+                    status=status,
+                    query=query,
+                    authenticated=authenticated,
+                    upload=upload,
+                )
+            )
+            return handler
+
+        return declare
+
+
+def schema_of(message_type: type[Message] | None) -> dict[str, Any]:
+    """The JSON schema of a message type, for the OpenAPI document."""
+    if message_type is None:
+        return {}
+    return {"$ref": f"#/components/schemas/{message_type.__name__}"}

@@ -1,0 +1,157 @@
+"""What a server needs before anybody can use it; done at every start, it only adds what is missing."""
+
+import datetime as dt
+import secrets
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from ingot.build.distributions import DISTRIBUTIONS
+from ingot.services.passwords import hash_login
+from ingot.store.tables import (
+    Distribution,
+    DistributionProfile,
+    Organisation,
+    Role,
+    RoleEntitlement,
+    TargetFormat,
+    User,
+)
+
+ADMINISTRATOR = "root"
+_ADMINISTRATION = (
+    "org_administrate",
+    "org_formats_administrate",
+    "org_members_administrate",
+    "org_os_administrate",
+    "org_os_profiles_administrate",
+    "org_projects_administrate",
+    "categories_administrate",
+    "user_administrate",
+    "user_create",
+)
+_PROFILE = ("user_change_password", "user_profile_edit", "user_profile_access")
+_DESIGN = (
+    "appliance_create",
+    "software_upload",
+    "image_generate",
+    "image_publish",
+    "cloud_account_access",
+    "cloud_account_create",
+    "cloud_account_edit",
+    "cloud_account_delete",
+)
+_MIGRATION = ("migration_access", "migration_publish")
+ROLES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "admin": ("Administers the organisation", _ADMINISTRATION),
+    "apiuser": ("Uses API keys", ("api_key_access",)),
+    "designer": ("Makes appliances and images", _DESIGN),
+    "migrator": ("Migrates machines", (*_MIGRATION, "image_generate", *_DESIGN[4:])),
+    "root": (
+        "May do everything",
+        (
+            *_ADMINISTRATION,
+            *_PROFILE,
+            *_DESIGN,
+            *_MIGRATION,
+            "api_key_access",
+            "deployments_access",
+            "supervisor_access",
+            "user_group_administrate",
+            "workspace_create",
+        ),
+    ),
+    "user": ("Sees and edits the own profile", _PROFILE),
+}
+#: (name, format, category, type, account type) of the target formats that the engine can generate.
+_TARGET_FORMATS = (
+    ("Raw Virtual Disk", "raw", "Virtual", "virtual", None),
+    ("QCOW2", "qcow2", "Virtual", "virtual", None),
+)
+
+
+def prepare(session: Session, *, root_password: str | None, organisation: str = "Default") -> str | None:
+    """Create the organisation, the administrator, roles, formats and distributions that are missing.
+
+    Returns the administrator's password when it was made up here: it is shown once and kept nowhere.
+    """
+    org = session.scalars(select(Organisation).where(Organisation.is_default)).first()
+    if org is None:
+        org = Organisation(name=organisation, is_default=True)
+        session.add(org)
+    roles = _add_roles(session)
+    made_up = _add_administrator(session, org, roles, root_password)
+    session.flush()
+    _add_target_formats(session, org)
+    _add_distributions(session)
+    return made_up
+
+
+def _add_roles(session: Session) -> dict[str, Role]:
+    roles = {role.name: role for role in session.scalars(select(Role))}
+    for name, (description, entitlements) in ROLES.items():
+        if name not in roles:
+            entries = [RoleEntitlement(entitlement=entitlement) for entitlement in sorted(set(entitlements))]
+            roles[name] = Role(name=name, description=description, entitlements=entries)
+            session.add(roles[name])
+    return roles
+
+
+def _add_administrator(
+    session: Session, org: Organisation, roles: dict[str, Role], password: str | None
+) -> str | None:
+    if session.scalars(select(User).where(User.login == ADMINISTRATOR)).first():
+        return None
+    chosen = password or secrets.token_urlsafe(15)
+    session.add(
+        User(
+            login=ADMINISTRATOR,
+            email="root@localhost",
+            surname="Administrator",
+            password_hash=hash_login(chosen),
+            organisation=org,
+            roles=[roles["root"], roles["admin"]],
+        )
+    )
+    return None if password else chosen
+
+
+def _add_target_formats(session: Session, org: Organisation) -> None:
+    known = set(session.scalars(select(TargetFormat.format).where(TargetFormat.organisation_id == org.id)))
+    for name, format_, category, kind, account_type in _TARGET_FORMATS:
+        if format_ not in known:
+            session.add(
+                TargetFormat(
+                    organisation_id=org.id,
+                    name=name,
+                    format=format_,
+                    category=category,
+                    type=kind,
+                    account_type=account_type,
+                )
+            )
+
+
+def _add_distributions(session: Session) -> None:
+    known = {(row.name, row.version, row.arch) for row in session.scalars(select(Distribution))}
+    for distribution in DISTRIBUTIONS:
+        if (distribution.name, distribution.version, distribution.arch) in known:
+            continue
+        session.add(
+            Distribution(
+                name=distribution.name,
+                version=distribution.version,
+                arch=distribution.arch,
+                description=distribution.description,
+                package_type=distribution.package_type,
+                release_date=dt.datetime.fromisoformat(distribution.release_date).replace(tzinfo=dt.UTC),
+                profiles=[
+                    DistributionProfile(
+                        name=profile.name,
+                        description=profile.description,
+                        package_names=sorted(profile.packages),
+                    )
+                    for profile in distribution.profiles
+                ],
+            )
+        )
