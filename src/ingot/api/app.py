@@ -14,7 +14,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ingot import __version__
 from ingot.api import chapters, openapi
-from ingot.api.authentication import Authenticator
 from ingot.api.dispatch import endpoint
 from ingot.api.errors import error_response, redacted
 from ingot.api.operation import Server
@@ -29,10 +28,9 @@ def create_app(server: Server) -> ASGIApp:
     app.add_exception_handler(Exception, _on_error)
     for code in (404, 405):
         app.add_exception_handler(code, _on_error)
-    authenticator = Authenticator()
     operations = chapters.all_operations()
     for operation in operations:
-        handle = endpoint(operation, server, authenticator)
+        handle = endpoint(operation, server)
         for base in BASE_PATHS:
             app.add_route(base + operation.path, _guarded(handle), methods=[operation.method])
     document = openapi.document(operations, BASE_PATHS[0])

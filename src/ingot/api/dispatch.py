@@ -7,9 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ingot.api import conditional, negotiation
-from ingot.api.authentication import Authenticator
 from ingot.api.errors import PreconditionFailedError, TooLargeError
-from ingot.api.operation import Call, Operation, Server
+from ingot.api.operation import Call, Login, Operation, Server
 from ingot.messages.base import Message, UForgeObject
 from ingot.services.errors import InvalidError
 from ingot.services.users import owner_for, require_entitlement
@@ -22,15 +21,13 @@ _COMMON_HEADERS = {
 }
 
 
-def endpoint(
-    operation: Operation, server: Server, authenticator: Authenticator
-) -> Callable[[Request], Awaitable[Response]]:
+def endpoint(operation: Operation, server: Server) -> Callable[[Request], Awaitable[Response]]:
     """The ASGI endpoint of an operation; it works in a thread, since the database is synchronous."""
 
     async def handle(request: Request) -> Response:
         limit = operation.upload or server.settings.largest_body
         content = b"" if request.method in ("GET", "HEAD") else await _read_body(request, limit)
-        return await run_in_threadpool(_answer, operation, server, authenticator, request, content)
+        return await run_in_threadpool(_answer, operation, server, request, content)
 
     return handle
 
@@ -47,20 +44,19 @@ async def _read_body(request: Request, limit: int) -> bytes:
     return bytes(content)
 
 
-def _answer(
-    operation: Operation, server: Server, authenticator: Authenticator, request: Request, content: bytes
-) -> Response:
+def _answer(operation: Operation, server: Server, request: Request, content: bytes) -> Response:
+    call = Call(server, request, content)
     if not operation.authenticated:
-        return _run(operation, Call(server, None, request, None, None), negotiate=True)  # type: ignore[arg-type]
+        return _run(operation, call)
     with server.database.transaction(read_only=not operation.writes) as session:
-        user = authenticator.authenticate(session, request.headers.get("authorization"))
+        user = server.authenticator.authenticate(session, request.headers.get("authorization"))
         login = request.path_params.get("uid")
         owner = owner_for(session, user, login) if login is not None else user
         require_entitlement(user, operation.entitlements)
-        call = Call(server, session, request, user, owner, content)
+        call.login = Login(session, user, owner)
         if operation.body is not None:
             call.message = _message(operation.body, request, content)
-        response = _run(operation, call, negotiate=True)
+        response = _run(operation, call)
     for action in call.after_commit:
         action()
     return response
@@ -73,7 +69,7 @@ def _message(message_type: type[Message], request: Request, content: bytes) -> M
     return negotiation.decode(content, message_type, media_type)
 
 
-def _run(operation: Operation, call: Call, *, negotiate: bool) -> Response:
+def _run(operation: Operation, call: Call) -> Response:
     media_type = negotiation.answer_type(call.request.headers.get("accept")) if operation.answer else negotiation.XML
     answer = operation.handler(call)
     if isinstance(answer, Response):

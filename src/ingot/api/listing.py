@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
@@ -11,7 +11,6 @@ from starlette.datastructures import QueryParams
 from ingot.api.query import condition
 from ingot.services.errors import InvalidError
 
-_R = TypeVar("_R")
 #: What every list that can be filtered understands.
 QUERY_PARAMETERS = ("count", "descending", "offset", "orderBy", "query")
 
@@ -24,7 +23,7 @@ class Listing:
     order: Sequence[ColumnElement[Any]]
     contains: frozenset[str] = frozenset()
 
-    def page(self, session: Session, statement: Select[tuple[_R]], query: QueryParams) -> tuple[list[_R], int]:
+    def page(self, session: Session, statement: Select[Any], query: QueryParams) -> tuple[list[Any], int]:
         """(The rows of the page that a query asks for, how many there are in all)."""
         if text := query.get("query"):
             statement = statement.where(condition(text, self.fields, self.contains))
@@ -35,7 +34,8 @@ class Listing:
             statement = statement.offset(offset)
         if count:
             statement = statement.limit(count)
-        return list(session.scalars(statement).unique()), total
+        rows: list[Any] = list(session.scalars(statement).unique())
+        return rows, total
 
     def _order(self, query: QueryParams) -> Sequence[ColumnElement[Any]]:
         name = query.get("orderBy")

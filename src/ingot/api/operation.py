@@ -6,13 +6,14 @@ and its answer written, and its line in the coverage report.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ingot.api.authentication import Authenticator
 from ingot.messages.base import Message
 from ingot.services.errors import NotFoundError
 from ingot.settings import Settings
@@ -31,24 +32,44 @@ class Server:
     database: Database
     artifacts: ArtifactStore
     secret: bytes
+    authenticator: Authenticator
 
 
 @dataclass
 class Call:
-    """One request to an operation, inside a transaction.
+    """One request to an operation.
 
-    `user` acts and `owner` is the user of the path's {uid}, whom the acting user may act for. `content` is the
-    body's bytes, `message` the body read as the operation's message type.
+    `content` is the body's bytes, `message` the body read as the operation's message type. Operations that need a
+    login run inside a transaction: `session`, `user` (who acts) and `owner` (the user of the path's {uid}) are theirs.
     """
 
     server: Server
-    session: Session
     request: Request
-    user: User
-    owner: User
     content: bytes = b""
     message: Message | None = None
+    login: "Login | None" = None
     after_commit: list[Callable[[], None]] = field(default_factory=list)
+
+    @property
+    def session(self) -> Session:
+        """The transaction."""
+        return self._login.session
+
+    @property
+    def user(self) -> User:
+        """Who acts."""
+        return self._login.user
+
+    @property
+    def owner(self) -> User:
+        """The user in the path, whom the acting user may act for."""
+        return self._login.owner
+
+    @property
+    def _login(self) -> "Login":
+        if self.login is None:
+            raise RuntimeError("an operation without a login has no session")
+        return self.login
 
     @property
     def query(self) -> QueryParams:
@@ -64,7 +85,18 @@ class Call:
 
     def body(self, message_type: type[_M]) -> _M:
         """The body's message."""
-        return cast(_M, self.message)
+        if not isinstance(self.message, message_type):
+            raise TypeError(f"the operation's body is no {message_type.__name__}")
+        return self.message
+
+
+@dataclass(frozen=True)
+class Login:
+    """A verified login and its transaction."""
+
+    session: Session
+    user: User
+    owner: User
 
 
 Handler = Callable[[Call], Message | Response | None]

@@ -102,10 +102,7 @@ def _typed(field: str, column: ColumnElement[Any], text: str) -> int | bool | dt
         if isinstance(column.type, Boolean):
             return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
         if isinstance(column.type, Integer):
-            number = int(text)
-            if abs(number) >= 2**63:
-                raise ValueError(text)
-            return number
+            return max(-(2**63), min(2**63 - 1, int(text)))
         value = dt.datetime.fromisoformat(text)
         return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value
     except (KeyError, ValueError):
