@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import Select, SQLColumnExpression, func, select
 from sqlalchemy.orm import Session
 from starlette.datastructures import QueryParams
 
@@ -19,8 +19,8 @@ QUERY_PARAMETERS = ("count", "descending", "offset", "orderBy", "query")
 class Listing:
     """How a list can be asked for: the names that filters and orders may use, and its order otherwise."""
 
-    fields: Mapping[str, ColumnElement[Any]]
-    order: Sequence[ColumnElement[Any]]
+    fields: Mapping[str, SQLColumnExpression[Any]]
+    order: Sequence[SQLColumnExpression[Any]]
     contains: frozenset[str] = frozenset()
 
     def page(self, session: Session, statement: Select[Any], query: QueryParams) -> tuple[list[Any], int]:
@@ -37,7 +37,7 @@ class Listing:
         rows: list[Any] = list(session.scalars(statement).unique())
         return rows, total
 
-    def _order(self, query: QueryParams) -> Sequence[ColumnElement[Any]]:
+    def _order(self, query: QueryParams) -> Sequence[SQLColumnExpression[Any]]:
         name = query.get("orderBy")
         if not name:
             return self.order

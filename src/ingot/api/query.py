@@ -11,7 +11,7 @@ from typing import Any
 
 from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedInput
-from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy import ColumnElement, SQLColumnExpression, and_, or_
 from sqlalchemy.types import Boolean, Integer
 
 from ingot.services.errors import InvalidError
@@ -34,7 +34,7 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
 
 
 def condition(
-    text: str, fields: Mapping[str, ColumnElement[Any]], contains: frozenset[str] = frozenset()
+    text: str, fields: Mapping[str, SQLColumnExpression[Any]], contains: frozenset[str] = frozenset()
 ) -> ColumnElement[bool]:
     """The SQL condition of a filter such as `name=='web*';revision=gt=3`.
 
@@ -64,7 +64,7 @@ def _parser() -> Lark:
 
 
 def _compile(
-    tree: Tree[Token] | Token, fields: Mapping[str, ColumnElement[Any]], contains: frozenset[str]
+    tree: Tree[Token] | Token, fields: Mapping[str, SQLColumnExpression[Any]], contains: frozenset[str]
 ) -> ColumnElement[bool]:
     assert isinstance(tree, Tree)  # noqa: S101 - the grammar has no bare tokens above comparisons
     if tree.data == "comparison":
@@ -75,7 +75,7 @@ def _compile(
 
 
 def _comparison(
-    field: str, symbol: str, value: Any, fields: Mapping[str, ColumnElement[Any]], contains: frozenset[str]
+    field: str, symbol: str, value: Any, fields: Mapping[str, SQLColumnExpression[Any]], contains: frozenset[str]
 ) -> ColumnElement[bool]:
     column = fields.get(field)
     if column is None:
@@ -97,7 +97,7 @@ def _comparison(
     return _COMPARE[symbol](column, text)  # type: ignore[no-any-return]
 
 
-def _typed(field: str, column: ColumnElement[Any], text: str) -> int | bool | dt.datetime:
+def _typed(field: str, column: SQLColumnExpression[Any], text: str) -> int | bool | dt.datetime:
     try:
         if isinstance(column.type, Boolean):
             return {"true": True, "1": True, "false": False, "0": False}[text.lower()]

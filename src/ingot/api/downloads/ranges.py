@@ -1,5 +1,6 @@
 """Byte ranges (RFC 9110, section 14)."""
 
+import itertools
 import re
 from dataclasses import dataclass
 
@@ -64,4 +65,4 @@ def parse(header: str | None, size: int) -> list[ByteRange] | None:
 def _overlap(ranges: list[ByteRange]) -> bool:
     """Whether ranges repeat bytes: a sign of an attack, never of a client that resumes."""
     ordered = sorted(ranges, key=lambda one: one.start)
-    return any(left.end > right.start for left, right in zip(ordered, ordered[1:], strict=False))
+    return any(left.end > right.start for left, right in itertools.pairwise(ordered))

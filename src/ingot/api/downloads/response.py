@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 from urllib.parse import quote
 
 import anyio.to_thread
@@ -95,9 +96,8 @@ def content_disposition(name: str) -> str:
     return f'attachment; filename="{plain}"{extended}'
 
 
-def respond(request: Request, file: Downloadable, planned: Plan, on_sent: Callable[[], None] | None) -> Response:
-    """The response of a plan. `on_sent` runs in a thread once the file's last byte has been handed over."""
-    headers = {
+def _headers(file: Downloadable) -> dict[str, str]:
+    return {
         "ETag": f'"{file.tag}"',
         "Last-Modified": conditional.format_date(file.last_modified),
         "Accept-Ranges": "bytes",
@@ -105,6 +105,11 @@ def respond(request: Request, file: Downloadable, planned: Plan, on_sent: Callab
         "Referrer-Policy": "no-referrer",
         "X-Content-Type-Options": "nosniff",
     }
+
+
+def respond(request: Request, file: Downloadable, planned: Plan) -> Response:
+    """The response of a plan."""
+    headers = _headers(file)
     if planned.status == 304:
         return Response(status_code=304, headers=headers)
     if planned.status == 416:
@@ -117,13 +122,25 @@ def respond(request: Request, file: Downloadable, planned: Plan, on_sent: Callab
             (size,),
             {**headers, "Content-Range": f"bytes */{size}"},
         )
-    headers["Content-Disposition"] = content_disposition(file.file_name)
-    headers["Repr-Digest"] = f"sha-256=:{base64.b64encode(bytes.fromhex(file.sha256)).decode()}:"
-    return FileResponse(file, planned, headers, on_sent)
+    return FileResponse.of(file, planned, None)
 
 
 class FileResponse(Response):
-    """Sends a file's bytes in large pieces; each stream holds one piece in memory and no thread while it waits."""
+    """Sends a file's bytes in large pieces; each stream holds one piece in memory and no thread while it waits.
+
+    `on_sent` runs in a thread once the file's last byte has been handed over.
+    """
+
+    @classmethod
+    def of(cls, file: Downloadable, planned: Plan, on_sent: Callable[[], None] | None) -> Self:
+        """The response of a plan that sends content."""
+        digest = base64.b64encode(bytes.fromhex(file.sha256)).decode()
+        headers = {
+            **_headers(file),
+            "Content-Disposition": content_disposition(file.file_name),
+            "Repr-Digest": f"sha-256=:{digest}:",
+        }
+        return cls(file, planned, headers, on_sent)
 
     def __init__(
         self, file: Downloadable, planned: Plan, headers: Mapping[str, str], on_sent: Callable[[], None] | None
@@ -148,6 +165,10 @@ class FileResponse(Response):
         length = sum(part.size if isinstance(part, ByteRange) else len(part) for part in self._parts)
         super().__init__(None, planned.status, {**headers, "Content-Length": str(length)}, media_type)
 
+    def close(self) -> None:
+        """Let go of the file, for a response that is not sent."""
+        os.close(self._descriptor)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response; the file is closed however it ends."""
         try:
@@ -165,7 +186,7 @@ class FileResponse(Response):
             if self._on_sent is not None and last == self._file.size:
                 await anyio.to_thread.run_sync(self._on_sent)
         finally:
-            os.close(self._descriptor)
+            self.close()
 
     async def _send_range(self, part: ByteRange, send: Send) -> None:
         position = part.start

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from ingot.api.downloads.response import Downloadable, Plan, plan, respond, resumes
+from ingot.api.downloads.response import Downloadable, FileResponse, Plan, plan, respond, resumes
 from ingot.api.operation import Call
 from ingot.services import download_keys
 from ingot.services.errors import NotFoundError
@@ -22,7 +22,7 @@ def download(call: Call, locate: Locate) -> Response:
     if key is None or "authorization" in request.headers:
         file = _as_owner(call, locate)
         _require_name(call, file)
-        return respond(request, file, plan(request, file), None)
+        return respond(request, file, plan(request, file))
     settings, database = call.server.settings, call.server.database
     with database.transaction(read_only=True) as session:
         file = locate(session, None)
@@ -31,13 +31,18 @@ def download(call: Call, locate: Locate) -> Response:
         download_keys.require_usable(row, resumes=resumes(request.headers, file))
         planned = plan(request, file)
     if not _uses_up(call, planned):
-        return respond(request, file, planned, None)
+        return respond(request, file, planned)
     # Opened before the key is used: what cannot be sent must not cost the key.
-    response = respond(request, file, planned, lambda: _finish(call, row.id))
+    response = FileResponse.of(file, planned, lambda: _finish(call, row.id))
     if row.used is None:
-        with database.transaction() as session:
-            download_keys.use(session, row, settings.download_resume_window)
-            download_keys.issue(session, call.server.secret, file.kind, file.object_id, settings.download_key_lifetime)
+        try:
+            with database.transaction() as session:
+                download_keys.use(session, row, settings.download_resume_window)
+                lifetime = settings.download_key_lifetime
+                download_keys.issue(session, call.server.secret, file.kind, file.object_id, lifetime)
+        except BaseException:
+            response.close()
+            raise
     return response
 
 

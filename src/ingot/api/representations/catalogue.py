@@ -1,0 +1,99 @@
+"""Distributions, profiles, packages and target formats."""
+
+from ingot.build.packages.repository import join_version
+from ingot.messages.base import UriList
+from ingot.messages.common import Category
+from ingot.messages.distribution import Distribution, LinuxProfile
+from ingot.messages.package import Pkg
+from ingot.messages.target import ImageFormat, TargetFormat
+from ingot.store import tables
+
+
+def distribution_uri(row: tables.Distribution) -> str:
+    """The address of a distribution."""
+    return f"distributions/{row.id}"
+
+
+def distribution(row: tables.Distribution) -> Distribution:
+    """A distribution."""
+    base = distribution_uri(row)
+    return Distribution(
+        db_id=row.id,
+        created=row.created,
+        last_modified=row.last_modified,
+        active=row.active,
+        arch=row.arch,
+        base_pkgs_uri=f"{base}/pkgs",
+        base_profiles_uri=f"{base}/profiles",
+        description=row.description,
+        family="linux",
+        name=row.name,
+        pkg_type=row.package_type,
+        preselected=True,
+        profile_uris=UriList(uri=[f"{base}/profiles/{profile.id}" for profile in row.profiles]),
+        release_date=row.release_date,
+        uri=base,
+        version=row.version,
+        visible=True,
+    )
+
+
+def profile(row: tables.DistributionProfile, distribution_row: tables.Distribution) -> LinuxProfile:
+    """A profile that a distribution offers."""
+    base = distribution_uri(distribution_row)
+    return LinuxProfile(
+        db_id=row.id,
+        created=row.created,
+        last_modified=row.last_modified,
+        active=True,
+        arch=distribution_row.arch,
+        description=row.description,
+        distribution_uri=base,
+        name=row.name,
+        uri=f"{base}/profiles/{row.id}",
+        version=distribution_row.version,
+        distribution_packages_uri=f"{base}/pkgs",
+        packages_uri=f"{base}/profiles/{row.id}/pkgs",
+    )
+
+
+def package(row: tables.Package) -> Pkg:
+    """A package of a distribution; its size is that of the package file in bytes."""
+    version = join_version(row.epoch, row.version, row.release)
+    return Pkg(
+        db_id=row.id,
+        created=row.created,
+        last_modified=row.last_modified,
+        sha256sum=row.sha256,
+        size=row.size,
+        arch=row.arch,
+        full_name=f"{row.name}_{version}_{row.arch}",
+        name=row.name,
+        parent_uri=f"distributions/{row.distribution_id}",
+        pkg_build_date=row.created,
+        release=row.release,
+        sticky=False,
+        type="deb",
+        uri=f"distributions/{row.distribution_id}/pkgs/{row.id}",
+        version=row.version,
+        epoch=row.epoch,
+    )
+
+
+def target_format(row: tables.TargetFormat) -> TargetFormat:
+    """A target format with the image format underneath."""
+    base = f"orgs/{row.organisation_id}"
+    return TargetFormat(
+        db_id=row.id,
+        created=row.created,
+        last_modified=row.last_modified,
+        name=row.name,
+        format=ImageFormat(name=row.format, access=True, active=True),
+        category=Category(name=row.category, type="IMAGEFORMAT", org_uri=base),
+        type=row.type,
+        cred_account_type=row.account_type,
+        access=True,
+        active=row.active,
+        preselected=True,
+        uri=f"{base}/targetformats/{row.id}",
+    )

@@ -1,0 +1,99 @@
+"""Machine images."""
+
+from ingot.api.representations.appliances import appliance_uri
+from ingot.api.representations.catalogue import target_format
+from ingot.api.representations.users import org_uri
+from ingot.messages.base import OpStatus
+from ingot.messages.image import Image
+from ingot.messages.install_profile import InstallProfile
+from ingot.messages.package import ImagePkg, Pkg
+from ingot.services import images
+from ingot.store import tables
+
+
+def image_uri(row: tables.Image) -> str:
+    """The address of an image."""
+    return f"{appliance_uri(row.appliance)}/images/{row.id}"
+
+
+def status(row: tables.Image) -> OpStatus:
+    """Where the generation of an image is. An operation that is over is complete, whatever came of it."""
+    attempt = row.attempt
+    base = image_uri(row)
+    if attempt is None:
+        return OpStatus(complete=False, error=False, cancelled=False, percentage=0, message="Waiting", parent_uri=base)
+    failed = attempt.state == "failed"
+    return OpStatus(
+        db_id=attempt.id,
+        created=attempt.created,
+        last_modified=attempt.last_modified,
+        cancelled=attempt.state == "cancelled",
+        complete=attempt.is_over,
+        detailed_error=bool(failed and attempt.detail),
+        detailed_error_msg=attempt.detail if failed else None,
+        error=failed,
+        error_message=(attempt.error or "The generation failed.") if failed else None,
+        message=images.status_message(row, attempt),
+        parent_uri=base,
+        percentage=100 if attempt.is_over else max(0, min(99, attempt.percentage)),
+        published=False,
+        uri=f"{base}/status",
+    )
+
+
+def image(row: tables.Image, download_key: str | None) -> Image:
+    """An image; `download_key` opens one download of it."""
+    base = image_uri(row)
+    size = row.size or 0
+    downloads = f"{base}/downloads/{row.file_name}" if row.file_name else None
+    return Image(
+        db_id=row.id,
+        created=row.created,
+        last_modified=row.last_modified,
+        sha256sum=row.sha256,
+        size=size,
+        status=status(row),
+        parent_uri=appliance_uri(row.appliance),
+        base_publish_images_uri=f"{base}/pimages",
+        complete_installed_size=row.installed_size,
+        complete_size=row.disk_size,
+        compress=row.compress,
+        distribution_name=f"{row.appliance.distribution.name} {row.appliance.distribution.version}",
+        download_key=download_key,
+        download_uri=f"{base}/downloads?downloadId={download_key}" if download_key else downloads,
+        ebs=False,
+        file_extension=row.target_format.format,
+        file_name=row.file_name,
+        file_size=size,
+        target_format=target_format(row.target_format),
+        full_name=f"{row.name} {row.version}",
+        image_created=row.sha256 is not None,
+        install_profile=InstallProfile.model_validate(row.profile) if row.profile else None,
+        name=row.name,
+        org_uri=org_uri(row.owner.organisation),
+        pkgs_uri=f"{base}/pkgs",
+        revision=row.revision,
+        simulated=row.simulated,
+        status_uri=f"{base}/status",
+        uri=base,
+        version=row.version,
+    )
+
+
+def image_package(row: tables.ImagePackage) -> ImagePkg:
+    """A package of an image; its size is the installed size in bytes."""
+    return ImagePkg(
+        level=row.level,
+        native_from_distribution=row.native,
+        pkg=Pkg(
+            db_id=row.id,
+            size=row.size,
+            arch=row.arch,
+            full_name=f"{row.name}-{row.version}{f'-{row.release}' if row.release else ''}.{row.arch}",
+            name=row.name,
+            release=row.release,
+            version=row.version,
+            epoch=row.epoch,
+            type="deb",
+        ),
+    )

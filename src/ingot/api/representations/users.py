@@ -1,0 +1,87 @@
+"""Users and their surroundings."""
+
+from ingot.messages.access import Entitlement, Quota, Role
+from ingot.messages.base import UriList
+from ingot.messages.user import Org, User
+from ingot.store import tables
+
+
+def user_uri(user: tables.User) -> str:
+    """The address of a user."""
+    return f"users/{user.login}"
+
+
+def org_uri(organisation: tables.Organisation) -> str:
+    """The address of an organisation."""
+    return f"orgs/{organisation.id}"
+
+
+def role(row: tables.Role) -> Role:
+    """A role with its entitlements."""
+    return Role(
+        db_id=row.id,
+        created=row.created,
+        last_modified=row.last_modified,
+        name=row.name,
+        description=row.description,
+        entitlements=[Entitlement(name=entry.entitlement) for entry in row.entitlements],
+    )
+
+
+def user(row: tables.User) -> User:
+    """A user; the password is never part of it."""
+    base = user_uri(row)
+    return User(
+        db_id=row.id,
+        created=row.created,
+        last_modified=row.last_modified,
+        login_name=row.login,
+        active=row.active,
+        email=row.email,
+        first_name=row.first_name,
+        surname=row.surname,
+        name=" ".join(part for part in (row.first_name, row.surname) if part) or row.login,
+        admin="org_administrate" in row.entitlements,
+        base_appliances_uri=f"{base}/appliances",
+        base_distributions_uri=f"{base}/distros",
+        base_images_uri=f"{base}/images",
+        base_target_formats_uri=f"{base}/targetformats",
+        base_target_platforms_uri=f"{base}/targetplatforms",
+        base_publish_images_uri=f"{base}/pimages",
+        base_orgs_uri=f"{base}/orgs",
+        base_api_keys_uri=f"{base}/apikeys",
+        org_uris=UriList(uri=[org_uri(row.organisation)]),
+        quotas_uri=f"{base}/quotas",
+        roles=[role(entry) for entry in row.roles],
+        uri=base,
+    )
+
+
+def org(row: tables.Organisation) -> Org:
+    """An organisation."""
+    base = org_uri(row)
+    return Org(
+        db_id=row.id,
+        created=row.created,
+        last_modified=row.last_modified,
+        name=row.name,
+        default_org=row.is_default,
+        activate_new_users=True,
+        categories_uri=f"{base}/categories",
+        distributions_uri=f"{base}/distributions",
+        members_uri=f"{base}/members",
+        target_formats_uri=f"{base}/targetformats",
+        uri=base,
+    )
+
+
+def quota(user_row: tables.User, kind: str, used: int) -> Quota:
+    """A quota without a limit, with what is used of it."""
+    return Quota(
+        db_id=user_row.id,
+        frequency="none",
+        limit=-1,
+        nb=used,
+        type=kind,
+        uri=f"{user_uri(user_row)}/quotas",
+    )
