@@ -36,6 +36,10 @@ class Settings(BaseSettings):
     lease_seconds: int = Field(default=20, description="Seconds of silence after which a worker counts as lost.")
     parallel_builds: int = Field(default=2, description="Builds that a worker runs at once.")
     packages_max_age: int = Field(default=86400, description="Seconds after which a package index is refreshed.")
+    build_command: list[str] = Field(default=[], description="The engine's command, as JSON; without it, Ingot's own.")
+    cache_dir: Path | None = Field(
+        default=None, description="Where packages and trees are kept; without it, in the data directory."
+    )
     root_password: str | None = Field(
         default=None, repr=False, description="The administrator's password at the first start."
     )
@@ -44,6 +48,11 @@ class Settings(BaseSettings):
     def directory(self) -> Path:
         """The data directory, with `~` expanded."""
         return self.data_dir.expanduser().absolute()
+
+    @property
+    def cache(self) -> Path:
+        """The cache of the build engine."""
+        return self.cache_dir.expanduser().absolute() if self.cache_dir else self.directory / "cache"
 
     @property
     def database(self) -> str:

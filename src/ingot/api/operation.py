@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from ingot.api.authentication import Authenticator
 from ingot.messages.base import Message
+from ingot.services.artifacts import sweep
 from ingot.services.errors import NotFoundError
 from ingot.settings import Settings
 from ingot.store.artifacts import ArtifactStore
@@ -70,6 +71,12 @@ class Call:
         if self.login is None:
             raise RuntimeError("an operation without a login has no session")
         return self.login
+
+    def sweep(self, hashes: set[str]) -> None:
+        """Remove stored contents, once this transaction is committed, if nothing refers to them then."""
+        if hashes:
+            database, artifacts = self.server.database, self.server.artifacts
+            self.after_commit.append(lambda: sweep(database, artifacts, hashes))
 
     @property
     def query(self) -> QueryParams:

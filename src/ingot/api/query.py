@@ -77,7 +77,7 @@ def _compile(
 def _comparison(
     field: str, symbol: str, value: Any, fields: Mapping[str, SQLColumnExpression[Any]], contains: frozenset[str]
 ) -> ColumnElement[bool]:
-    column = fields.get(field)
+    column: Any = fields.get(field)
     if column is None:
         near = difflib.get_close_matches(field, fields, n=3)
         hint = f"did you mean {', '.join(near)}?" if near else f"possible are {', '.join(sorted(fields))}."
@@ -92,12 +92,12 @@ def _comparison(
         pattern = f"*{text}*" if anywhere else text
         if "*" in pattern:
             like = re.sub(r"([%_/])", r"/\1", pattern).replace("*", "%")
-            matched = column.like(like, escape="/")
+            matched: ColumnElement[bool] = column.like(like, escape="/")
             return matched if symbol == "==" else ~matched
     return _COMPARE[symbol](column, text)  # type: ignore[no-any-return]
 
 
-def _typed(field: str, column: SQLColumnExpression[Any], text: str) -> int | bool | dt.datetime:
+def _typed(field: str, column: Any, text: str) -> int | bool | dt.datetime:
     try:
         if isinstance(column.type, Boolean):
             return {"true": True, "1": True, "false": False, "0": False}[text.lower()]

@@ -6,6 +6,7 @@ it started ends with it.
 """
 
 import json
+import os
 import shutil
 import sys
 import traceback
@@ -20,6 +21,8 @@ from ingot.build.request import BuildRequest
 
 def main(arguments: list[str]) -> int:
     """Run one command of the engine."""
+    if os.environ.pop("INGOT_DIE_WITH_PARENT", ""):
+        namespace.die_with_parent()
     match arguments:
         case ["run", request_file]:
             request = BuildRequest.model_validate_json(Path(request_file).read_bytes())

@@ -38,7 +38,7 @@ def call(function: Callable[[], int]) -> int:
     """
     supervisor = os.fork()
     if supervisor == 0:
-        _die_with_parent()
+        die_with_parent()
         _supervise(function)
     stopped_by = 0
 
@@ -72,7 +72,7 @@ def _supervise(function: Callable[[], int]) -> NoReturn:
 
 
 def _first_process(function: Callable[[], int]) -> int:
-    _die_with_parent()
+    die_with_parent()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
@@ -162,7 +162,8 @@ def _subordinate_ids(kind: str) -> tuple[int, int]:
     )
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """Have the kernel kill this process when the one that started it dies."""
     _check(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL), "prctl")
 
 

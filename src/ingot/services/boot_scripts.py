@@ -1,13 +1,12 @@
 """Boot scripts of appliances."""
 
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from ingot.services import appliances
 from ingot.services.errors import ConflictError, InvalidError, NotFoundError
-from ingot.store.artifacts import ArtifactStore, StoredArtifact
+from ingot.store.artifacts import StoredArtifact
 from ingot.store.base import now
-from ingot.store.tables import Appliance, BootScript, Image
+from ingot.store.tables import Appliance, BootScript
 
 #: Bytes; a script beyond this is a program that belongs into a package.
 LARGEST = 10 * 1024 * 1024
@@ -75,17 +74,6 @@ def remove(session: Session, appliance: Appliance, script: BootScript) -> None:
     appliance.boot_scripts.remove(script)
     appliances.touch(appliance)
     session.flush()
-
-
-def remove_artifact_if_unused(session: Session, artifacts: ArtifactStore, sha256: str | None) -> None:
-    """Remove a stored content that nothing refers to any more."""
-    if sha256 is None:
-        return
-    session.flush()
-    for column in (BootScript.sha256, Image.sha256):
-        if session.scalar(select(func.count()).where(column == sha256)):
-            return
-    artifacts.remove(sha256)
 
 
 def _free_name(appliance: Appliance, name: str | None, own_id: int | None) -> str:

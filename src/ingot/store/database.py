@@ -12,8 +12,10 @@ from sqlalchemy.orm import Session
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_SECONDS = 30
-#: The number of the lock under which one server migrates and the others wait.
-_MIGRATION_LOCK = 4_711_2026
+#: Numbers of the locks for `exclude_others`: who migrates, who adds or removes artifacts, who sweeps the queue.
+MIGRATION_LOCK = 4_711_001
+ARTIFACT_LOCK = 4_711_002
+QUEUE_LOCK = 4_711_003
 
 
 class Database:
@@ -40,6 +42,14 @@ class Database:
             with _committing(session):
                 yield session
 
+    def exclude_others(self, session: Session, lock: int) -> None:
+        """Make sure that no other transaction is between this call with the same number and its end.
+
+        On SQLite there is only one writing transaction anyway.
+        """
+        if not self.is_sqlite:
+            session.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": lock})
+
     def migrate(self) -> None:
         """Bring the tables to the present version; several servers may start at once."""
         config = Config()
@@ -48,7 +58,7 @@ class Database:
             connection = plain.execution_options(sqlite_begin="EXCLUSIVE") if self.is_sqlite else plain
             with connection.begin():
                 if not self.is_sqlite:
-                    connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _MIGRATION_LOCK})
+                    connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": MIGRATION_LOCK})
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
 

@@ -129,5 +129,4 @@ def delete(call: Call) -> None:
     hashes = images.delete_all(call.session, row)
     hashes |= {script.sha256 for script in row.boot_scripts if script.sha256}
     call.session.delete(row)
-    call.session.flush()
-    images.remove_unused_artifacts(call.session, call.server.artifacts, hashes)
+    call.sweep(hashes)

@@ -15,6 +15,7 @@ from ingot.messages.software import BootScript, BootScripts
 from ingot.services import boot_scripts
 from ingot.services.errors import InvalidError, NotFoundError
 from ingot.store import tables
+from ingot.store.database import ARTIFACT_LOCK
 
 _chapter = Chapter("applianceconfiguration")
 CHAPTERS = (_chapter,)
@@ -104,12 +105,12 @@ def upload(call: Call) -> Message:
     script = boot_scripts.find(row, call.number("bsid"))
     if not call.content:
         raise InvalidError(f"The content of boot script {script.name} is empty.")
+    call.server.database.exclude_others(call.session, ARTIFACT_LOCK)
     with call.server.artifacts.writer() as writer:
         writer.write(call.content)
     file_name = str(call.request.path_params["fileName"])
     before = boot_scripts.set_content(call.session, row, script, file_name, writer.result())
-    if before != script.sha256:
-        boot_scripts.remove_artifact_if_unused(call.session, call.server.artifacts, before)
+    call.sweep({before} if before else set())
     return representations.boot_script(script, row)
 
 
@@ -141,9 +142,9 @@ def delete_all(call: Call) -> None:
 
 
 def _remove(call: Call, row: tables.Appliance, scripts: list[tables.BootScript]) -> None:
+    call.sweep({script.sha256 for script in scripts if script.sha256})
     for script in scripts:
         boot_scripts.remove(call.session, row, script)
-        boot_scripts.remove_artifact_if_unused(call.session, call.server.artifacts, script.sha256)
 
 
 @_chapter.operation("applianceBootScript_download", "GET", f"{_ONE}/bin", query=("downloadId",), authenticated=False)

@@ -118,5 +118,5 @@ def quotas_get(call: Call) -> Message:
             Image.owner_id == owner.id, Image.sha256.is_not(None)
         )
     ).one()
-    used = {"appliance": appliances or 0, "generation": generations, "scan": 0, "diskusage": int(size)}
+    used = {"appliance": appliances or 0, "generation": generations or 0, "scan": 0, "diskusage": int(size or 0)}
     return Quotas(total=len(used), quotas=[users.quota(owner, kind, number) for kind, number in used.items()])

@@ -1,0 +1,229 @@
+"""Machine images: generate, follow, cancel, download, delete."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from starlette.responses import Response
+
+from ingot.api.downloads.response import Downloadable
+from ingot.api.downloads.room import download
+from ingot.api.listing import QUERY_PARAMETERS, Listing, flag
+from ingot.api.operation import Call, Chapter
+from ingot.api.operations.appliance import find_appliance
+from ingot.api.representations import images as representations
+from ingot.messages.base import Message, OpStatus
+from ingot.messages.common import OpStatuses
+from ingot.messages.image import Image, Images, PublishImages
+from ingot.messages.package import ImagePkgs
+from ingot.services import attempts, download_keys, images
+from ingot.services.errors import NotFoundError
+from ingot.store import tables
+
+_chapter = Chapter("machineimage")
+_user = Chapter("usermachineimage")
+CHAPTERS = (_chapter, _user)
+_READ = ("appliance_create",)
+_GENERATE = ("image_generate",)
+_BASE = "/users/{uid}/appliances/{aid}/images"
+_ONE = f"{_BASE}/{{itid}}"
+
+_IMAGES = Listing(
+    fields={
+        "name": tables.Image.name,
+        "version": tables.Image.version,
+        "dbId": tables.Image.id,
+        "revision": tables.Image.revision,
+        "compress": tables.Image.compress,
+        "size": tables.Image.size,
+        "created": tables.Image.created,
+        "targetFormat.name": tables.TargetFormat.name,
+        "targetFormat.format.name": tables.TargetFormat.format,
+        "format.name": tables.TargetFormat.format,
+    },
+    order=(tables.Image.created.desc(), tables.Image.id.desc()),
+)
+_STATEMENT = select(tables.Image).join(tables.TargetFormat, tables.Image.target_format_id == tables.TargetFormat.id)
+
+
+def _image(call: Call) -> tables.Image:
+    return images.find(call.session, find_appliance(call), call.number("itid"))
+
+
+def _represent(call: Call, rows: Sequence[tables.Image]) -> list[Image]:
+    """Images with their present download keys; one whose key was used up or expired gets its next one."""
+    server = call.server
+    ready = [row.id for row in rows if row.sha256 and row.compress]
+    keys = download_keys.present(call.session, server.secret, images.KIND, ready) if ready else {}
+    missing = [image_id for image_id in ready if image_id not in keys]
+    if missing:
+        with server.database.transaction() as session:
+            lifetime = server.settings.download_key_lifetime
+            for image_id in missing:
+                keys[image_id] = download_keys.issue(session, server.secret, images.KIND, image_id, lifetime)
+    return [representations.image(row, keys.get(row.id)) for row in rows]
+
+
+@_chapter.operation(
+    "machineImage_generate", "POST", _BASE, entitlements=_GENERATE, body=Image, answer=Image, status=201
+)
+def generate(call: Call) -> Message:
+    """Generate an image of an appliance; the answer is the ticket to follow it by."""
+    message = call.body(Image)
+    format_name = message.target_format.name if message.target_format else None
+    if format_name is None and message.format is not None:
+        format_name = message.format.name
+    row = images.generate(
+        call.session,
+        find_appliance(call),
+        format_name=format_name,
+        compress=bool(message.compress),
+        simulated=bool(message.simulated),
+        overrides=message.install_profile,
+    )
+    return representations.image(row, None)
+
+
+@_chapter.operation("machineImage_getAll", "GET", _BASE, entitlements=_READ, answer=Images, query=QUERY_PARAMETERS)
+def get_all(call: Call) -> Message:
+    """The images of an appliance, newest first."""
+    statement = _STATEMENT.where(tables.Image.appliance_id == find_appliance(call).id)
+    rows, total = _IMAGES.page(call.session, statement, call.query)
+    return Images(total=total, images=_represent(call, rows))
+
+
+@_chapter.operation("machineImage_get", "GET", _ONE, entitlements=_READ, answer=Image)
+def get(call: Call) -> Message:
+    """An image, with the key for its next download."""
+    return _represent(call, [_image(call)])[0]
+
+
+@_chapter.operation(
+    "machineImage_regenerate", "POST", _ONE, entitlements=_GENERATE, answer=Image, status=201, query=("force",)
+)
+def regenerate(call: Call) -> Message:
+    """Generate an image again from what it was asked for; `force` cancels a generation that runs."""
+    row = _image(call)
+    call.sweep(images.regenerate(call.session, row, force=flag(call.query, "force")))
+    return representations.image(row, None)
+
+
+@_chapter.operation("machineImage_delete", "DELETE", _ONE, entitlements=_READ, status=204)
+def delete(call: Call) -> None:
+    """Delete an image; its generation is cancelled, downloads under way end well."""
+    call.sweep(images.delete(call.session, [_image(call)]))
+
+
+@_chapter.operation("machineImage_deleteAll", "DELETE", _BASE, entitlements=_READ, status=204)
+def delete_all(call: Call) -> None:
+    """Delete all images of an appliance."""
+    call.sweep(images.delete_all(call.session, find_appliance(call)))
+
+
+@_chapter.operation("machineImageStatus_get", "GET", f"{_ONE}/status", entitlements=_READ, answer=OpStatus)
+def status_get(call: Call) -> Message:
+    """Where the generation of an image is, and why it waits."""
+    row = _image(call)
+    status = representations.status(row)
+    if row.attempt is not None and row.attempt.state == "queued" and row.attempt.number == 1:
+        status.message = attempts.waiting_message(call.session, row.attempt)
+    return status
+
+
+@_chapter.operation("machineImageStatus_getAll", "GET", f"{_BASE}/statuses", entitlements=_READ, answer=OpStatuses)
+def status_get_all(call: Call) -> Message:
+    """Where the generations of an appliance's images are."""
+    statement = select(tables.Image).where(tables.Image.appliance_id == find_appliance(call).id)
+    rows = call.session.scalars(statement.order_by(tables.Image.id.desc())).unique()
+    statuses = [representations.status(row) for row in rows]
+    return OpStatuses(total=len(statuses), statuses=statuses)
+
+
+@_chapter.operation("machineImageGeneration_cancel", "DELETE", f"{_ONE}/status", entitlements=_GENERATE, status=204)
+def cancel(call: Call) -> None:
+    """Cancel the generation of an image."""
+    images.cancel(call.session, _image(call))
+
+
+@_chapter.operation("machineImagePkg_getAll", "GET", f"{_ONE}/pkgs", entitlements=_READ, answer=ImagePkgs)
+def packages_get_all(call: Call) -> Message:
+    """The packages that a finished image really has."""
+    row = _image(call)
+    statement = select(tables.ImagePackage).where(tables.ImagePackage.image_id == row.id)
+    rows = call.session.scalars(statement.order_by(tables.ImagePackage.name, tables.ImagePackage.arch))
+    packages = [representations.image_package(package) for package in rows]
+    return ImagePkgs(total=len(packages), image_pkgs=packages)
+
+
+@_chapter.operation("machineImage_download", "GET", f"{_ONE}/downloads", query=("downloadId",), authenticated=False)
+@_chapter.operation(
+    "machineImage_downloadFile", "GET", f"{_ONE}/downloads/{{fileName}}", query=("downloadId",), authenticated=False
+)
+def fetch(call: Call) -> Response:
+    """Download an image: its owner as often as wanted, anybody once with the image's key."""
+
+    def locate(session: Session, owner: tables.User | None) -> Downloadable:
+        row = session.get(tables.Image, call.number("itid"))
+        if (
+            row is None
+            or row.appliance_id != call.number("aid")
+            or row.owner.login != call.request.path_params["uid"]
+            or (owner is not None and row.owner_id != owner.id)
+        ):
+            raise NotFoundError("There is no such image.", message_id="ERROR.IMAGE.NOT_FOUND")
+        images.require_downloadable(row)
+        return Downloadable(
+            kind=images.KIND,
+            object_id=row.id,
+            file_name=row.file_name or "",
+            path=call.server.artifacts.path(row.sha256 or ""),
+            size=row.size or 0,
+            sha256=row.sha256 or "",
+            last_modified=row.attempt.finished if row.attempt and row.attempt.finished else row.last_modified,
+        )
+
+    return download(call, locate)
+
+
+def _of_user(call: Call) -> list[tables.Image]:
+    statement = select(tables.Image).where(tables.Image.owner_id == call.owner.id)
+    wanted = [int(text) for text in call.query.getlist("img") if text.isdecimal()]
+    if wanted:
+        statement = statement.where(tables.Image.id.in_(wanted))
+    return list(call.session.scalars(statement.order_by(tables.Image.id.desc())).unique())
+
+
+@_user.operation(
+    "userMachineImage_getAll", "GET", "/users/{uid}/images", entitlements=_GENERATE, answer=Images, query=("img",)
+)
+def user_images_get_all(call: Call) -> Message:
+    """All images of a user, newest first."""
+    rows = _of_user(call)
+    return Images(total=len(rows), images=_represent(call, rows))
+
+
+@_user.operation(
+    "userMachineImageStatus_get",
+    "GET",
+    "/users/{uid}/images/status",
+    entitlements=_GENERATE,
+    answer=OpStatuses,
+    query=("img",),
+)
+def user_statuses_get(call: Call) -> Message:
+    """Where all generations of a user are."""
+    statuses = [representations.status(row) for row in _of_user(call)]
+    return OpStatuses(total=len(statuses), statuses=statuses)
+
+
+@_user.operation(
+    "userMachineImagePublished_getAll",
+    "GET",
+    "/users/{uid}/pimages",
+    entitlements=_GENERATE,
+    answer=PublishImages,
+    query=("img",),
+)
+def user_published_get_all(call: Call) -> Message:
+    """All publications of a user: nothing can be published yet."""
+    return PublishImages(total=0, publish_images=[])

@@ -1,0 +1,36 @@
+"""The web server process."""
+
+import uvicorn
+
+from ingot.api.app import create_app
+from ingot.api.authentication import Authenticator
+from ingot.api.operation import Server
+from ingot.services.secrets import server_secret
+from ingot.settings import Settings
+from ingot.store.artifacts import LocalArtifacts
+from ingot.store.database import Database
+
+
+def make_server(settings: Settings, database: Database) -> Server:
+    """What the handlers share."""
+    return Server(
+        settings=settings,
+        database=database,
+        artifacts=LocalArtifacts(settings.directory / "artifacts"),
+        secret=server_secret(settings),
+        authenticator=Authenticator(),
+    )
+
+
+def server_config(settings: Settings, database: Database, host: str, port: int) -> uvicorn.Config:
+    """uvicorn's configuration for Ingot's application."""
+    return uvicorn.Config(
+        create_app(make_server(settings, database)),
+        host=host,
+        port=port,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_keep_alive=30,
+        h11_max_incomplete_event_size=64 * 1024,
+    )

@@ -1,0 +1,223 @@
+"""Boot an image in QEMU and hear from the guest how it went.
+
+The image itself is never written to. KVM is used where it works: a machine may have /dev/kvm and still not run a
+kernel under it, so the first boot that makes no headway falls back to emulation and remembers it.
+"""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from ingot.build.errors import BuildError
+from ingot.build.run import ENVIRONMENT, require
+
+Firmware = Literal["bios", "uefi"]
+Accelerator = Literal["kvm", "tcg"]
+_OVMF = (
+    (Path("/usr/share/OVMF/OVMF_CODE_4M.fd"), Path("/usr/share/OVMF/OVMF_VARS_4M.fd")),
+    (Path("/usr/share/OVMF/OVMF_CODE.fd"), Path("/usr/share/OVMF/OVMF_VARS.fd")),
+)
+_PORT = "org.ingot.boot-report"
+#: With KVM a kernel speaks within seconds; one that has not by then never will.
+_KVM_HEADWAY_SECONDS = 25
+_SIGNS_OF_A_KERNEL = ("Linux version", "systemd[1]", "login:", "] ", "Welcome to")
+
+
+class BootError(BuildError):
+    """The image did not boot as it should; `detail` is the end of its console."""
+
+
+class _NoHeadwayError(Exception):
+    """The kernel does not run under KVM here."""
+
+
+@dataclass(frozen=True)
+class BootReport:
+    """How a boot went: `failed_units` is a number, `root_size` bytes, `seconds` since power-on."""
+
+    state: str
+    failed_units: int
+    failed: list[str]
+    hostname: str
+    kernel: str
+    firmware: str
+    root_size: int
+    seconds: float
+
+
+@dataclass
+class Machine:
+    """A running virtual machine; `ports` maps guest ports to ports of this host's loopback."""
+
+    process: "subprocess.Popen[bytes]"
+    accelerator: Accelerator
+    firmware: Firmware
+    directory: Path
+    ports: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def console(self) -> str:
+        """What the serial console said so far."""
+        file = self.directory / "console.log"
+        return file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
+
+    def wait_for_login(self, seconds: float) -> None:
+        """Wait for the login prompt."""
+        self._wait(lambda: "login:" in self.console, seconds, "show a login prompt")
+
+    def wait_for_report(self, seconds: float) -> BootReport:
+        """Wait for the guest's own word on its boot."""
+        file = self.directory / "report.json"
+        self._wait(lambda: file.exists() and file.read_bytes().endswith(b"\n"), seconds, "report its state")
+        return BootReport(**json.loads(file.read_text(encoding="utf-8")))
+
+    def _wait(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
+        started = time.monotonic()
+        while not condition():
+            elapsed = time.monotonic() - started
+            if self.process.poll() is not None:
+                words = (self.directory / "qemu.log").read_text(encoding="utf-8", errors="replace")
+                if self.accelerator == "kvm":
+                    raise _NoHeadwayError
+                raise BootError(f"QEMU ended with status {self.process.returncode}: {words.strip()[-400:]}")
+            if self.accelerator == "kvm" and elapsed > _KVM_HEADWAY_SECONDS and not self._kernel_runs():
+                raise _NoHeadwayError
+            if elapsed > seconds:
+                raise BootError(f"The machine did not {what} within {seconds:.0f} seconds.", self.console[-4000:])
+            time.sleep(0.1)
+
+    def _kernel_runs(self) -> bool:
+        text = self.console.rpartition("Booting")[2]
+        return any(sign in text for sign in _SIGNS_OF_A_KERNEL)
+
+
+@contextmanager
+def running(
+    image: Path,
+    *,
+    firmware: Firmware = "bios",
+    accelerator: Accelerator | None = None,
+    memory: int = 1024,
+    guest_ports: Sequence[int] = (22, 80),
+    disks: Sequence[Path] = (),
+) -> Iterator[Machine]:
+    """Run an image (raw or qcow2) with `memory` MB until the context ends; its changes are thrown away."""
+    require("qemu-system-x86_64", "qemu-system-x86")
+    chosen = accelerator or usable_accelerator()
+    with tempfile.TemporaryDirectory(prefix="ingot-boot-") as name:
+        directory = Path(name)
+        ports = {guest: _free_port() for guest in guest_ports}
+        argv = [
+            "qemu-system-x86_64", "-nodefaults", "-no-reboot", "-display", "none", "-m", str(memory), "-smp", "2",
+            "-accel", "kvm" if chosen == "kvm" else "tcg,thread=multi",
+            "-cpu", "host" if chosen == "kvm" else "max",
+            "-vga", "std",
+            "-serial", f"file:{directory / 'console.log'}",
+            "-device", "virtio-rng-pci",
+            "-device", "virtio-serial-pci",
+            "-chardev", f"file,id=report,path={directory / 'report.json'}",
+            "-device", f"virtserialport,chardev=report,name={_PORT}",
+            "-nic", "user,model=virtio-net-pci," + ",".join(
+                f"hostfwd=tcp:127.0.0.1:{host}-:{guest}" for guest, host in ports.items()
+            ),
+        ]  # fmt: skip
+        if firmware == "uefi":
+            argv += _uefi(directory)
+        for disk in (image, *disks):
+            argv += ["-drive", f"file={disk},if=virtio,snapshot=on,format={_format_of(disk)}"]
+        with (directory / "qemu.log").open("wb") as log:
+            process = subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**ENVIRONMENT, "TMPDIR": str(directory)}
+            )
+        try:
+            yield Machine(process, chosen, firmware, directory, ports)
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+
+
+def boot(
+    image: Path, *, firmware: Firmware = "bios", seconds: float = 300, memory: int = 1024
+) -> tuple[BootReport, Accelerator]:
+    """Boot an image and return the guest's report and what it ran on; raises BootError."""
+    try:
+        with running(image, firmware=firmware, memory=memory) as machine:
+            return machine.wait_for_report(seconds), machine.accelerator
+    except _NoHeadwayError:
+        forget_kvm()
+        return boot(image, firmware=firmware, seconds=seconds, memory=memory)
+
+
+def usable_accelerator() -> Accelerator:
+    """KVM where there is one that was not found wanting before."""
+    return "kvm" if os.access("/dev/kvm", os.R_OK | os.W_OK) and not _marker().exists() else "tcg"
+
+
+def probe(image: Path) -> Accelerator:
+    """Which accelerator really runs an image here; costs half a minute once on a machine whose KVM does not."""
+    if usable_accelerator() == "kvm" and not _proof().exists():
+        try:
+            with running(image, accelerator="kvm", guest_ports=()) as machine:
+                machine.wait_for_login(300)
+            _proof().parent.mkdir(parents=True, exist_ok=True)
+            _proof().touch()
+        except (_NoHeadwayError, BootError):
+            forget_kvm()
+    return usable_accelerator()
+
+
+def forget_kvm() -> None:
+    """Remember that KVM runs no kernel on this machine, until it is started anew."""
+    _marker().parent.mkdir(parents=True, exist_ok=True)
+    _marker().touch()
+
+
+def _marker() -> Path:
+    return _state_directory() / "kvm-unusable"
+
+
+def _proof() -> Path:
+    return _state_directory() / "kvm-usable"
+
+
+def _state_directory() -> Path:
+    """A place of this user that belongs to the machine's present run."""
+    boot_id = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    base = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+    return Path(base) / "ingot" / "boot" / boot_id
+
+
+def _uefi(directory: Path) -> list[str]:
+    for code, variables in _OVMF:
+        if code.exists():
+            own = directory / "variables.fd"
+            shutil.copy(variables, own)
+            flash = "if=pflash,format=raw"
+            return [
+                "-machine", "q35",
+                "-drive", f"{flash},readonly=on,file={code}",
+                "-drive", f"{flash},file={own}",
+            ]  # fmt: skip
+    raise BuildError("The UEFI firmware for virtual machines is missing. Install it: apt-get install ovmf")
+
+
+def _format_of(disk: Path) -> str:
+    with disk.open("rb") as file:
+        return "qcow2" if file.read(4) == b"QFI\xfb" else "raw"
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port

@@ -1,0 +1,15 @@
+#!/bin/sh
+# One line of JSON on standard output, once the boot has settled.
+state=$(systemctl is-system-running --wait)
+failed=$(systemctl list-units --failed --plain --no-legend | cut -d' ' -f1)
+names= count=0
+for unit in $failed; do
+    names="$names${names:+,}\"$unit\""
+    count=$((count + 1))
+done
+firmware=bios
+[ -d /sys/firmware/efi ] && firmware=efi
+root_size=$(df --block-size=1 --output=size / | tail -n 1 | tr -d ' ')
+seconds=$(cut -d' ' -f1 /proc/uptime)
+printf '{"state":"%s","failed_units":%d,"failed":[%s],"hostname":"%s","kernel":"%s","firmware":"%s","root_size":%s,"seconds":%s}\n' \
+    "$state" "$count" "$names" "$(cat /etc/hostname)" "$(uname -r)" "$firmware" "$root_size" "$seconds"

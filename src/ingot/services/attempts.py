@@ -1,0 +1,143 @@
+"""The queue: attempts are claimed with a lease and a token, and only the token's holder can change them."""
+
+import datetime as dt
+import secrets
+from typing import cast
+
+from sqlalchemy import CursorResult, func, select, update
+from sqlalchemy.orm import Session
+
+from ingot.store.base import now
+from ingot.store.tables import Attempt
+
+#: A job whose worker is lost is tried again this often before it counts as failed.
+MOST_RETRIES = 2
+#: A recurring job that failed is tried again after this long.
+_RETRY_SECONDS = 600
+
+
+class LostAttemptError(Exception):
+    """The attempt belongs to somebody else now, or is over: whatever was done for it is void."""
+
+
+def enqueue(session: Session, kind: str, subject_id: int) -> Attempt:
+    """Put a job into the queue."""
+    attempt = Attempt(kind=kind, subject_id=subject_id, message="Waiting for a free worker")
+    session.add(attempt)
+    session.flush()
+    return attempt
+
+
+def claim(session: Session, worker: str, lease_seconds: int) -> Attempt | None:
+    """Take the oldest waiting job: state, token and lease change in this one transaction."""
+    query = select(Attempt).where(Attempt.state == "queued").order_by(Attempt.id).limit(1)
+    attempt = session.scalars(query.with_for_update(skip_locked=True)).first()
+    if attempt is None:
+        return None
+    attempt.state, attempt.token, attempt.worker = "running", secrets.token_hex(16), worker
+    attempt.lease_until = now() + dt.timedelta(seconds=lease_seconds)
+    attempt.started, attempt.percentage, attempt.message = now(), 0, "Starting"
+    session.flush()
+    return attempt
+
+
+def report(
+    session: Session, attempt_id: int, token: str, lease_seconds: int, progress: dict[str, str | int] | None = None
+) -> bool:
+    """Extend the lease and note progress; returns whether a cancel is asked for. Raises LostAttemptError."""
+    lease_until = now() + dt.timedelta(seconds=lease_seconds)
+    _change(session, attempt_id, token, {"lease_until": lease_until, **(progress or {})})
+    return bool(session.scalar(select(Attempt.cancel_requested).where(Attempt.id == attempt_id)))
+
+
+def finish(
+    session: Session,
+    attempt_id: int,
+    token: str,
+    state: str,
+    *,
+    message: str,
+    error: str | None = None,
+    detail: str | None = None,
+) -> None:
+    """End an attempt as done, failed or cancelled. Raises LostAttemptError."""
+    values: dict[str, object] = {
+        "state": state,
+        "message": message,
+        "error": error,
+        "detail": detail,
+        "finished": now(),
+        "token": None,
+    }
+    if state == "done":
+        values["percentage"] = 100
+    _change(session, attempt_id, token, values)
+
+
+def hand_back(session: Session, attempt_id: int, token: str) -> None:
+    """Return an attempt to the queue unharmed, as a worker does that is asked to stop."""
+    values: dict[str, object] = {"state": "queued", "token": None, "worker": None, "lease_until": None}
+    _change(session, attempt_id, token, {**values, "message": "Waiting for a free worker"})
+
+
+def _change(session: Session, attempt_id: int, token: str, values: dict[str, object]) -> None:
+    result = session.execute(
+        update(Attempt)
+        .where(Attempt.id == attempt_id, Attempt.token == token, Attempt.state == "running")
+        .values(**values, last_modified=now())
+    )
+    if cast("CursorResult[object]", result).rowcount != 1:
+        raise LostAttemptError
+
+
+def request_cancel(session: Session, attempt: Attempt) -> None:
+    """Cancel: at once when it still waits, else as soon as its worker notices. What is over stays as it is."""
+    if attempt.state == "queued":
+        attempt.state, attempt.message, attempt.finished = "cancelled", "Cancelled", now()
+    elif attempt.state == "running":
+        attempt.cancel_requested = True
+    session.flush()
+
+
+def reap(session: Session, *, worker_prefix: str | None = None) -> int:
+    """Put the jobs of lost workers back into the queue, or fail those that were lost too often; returns how many.
+
+    Lost is whose lease has run out, or whose worker's name begins with `worker_prefix` (a machine that knows its
+    workers to be dead).
+    """
+    lost = Attempt.lease_until < now()
+    if worker_prefix is not None:
+        lost = lost | Attempt.worker.startswith(worker_prefix, autoescape=True)
+    query = select(Attempt).where(Attempt.state == "running", lost).with_for_update(skip_locked=True)
+    attempts = list(session.scalars(query))
+    for attempt in attempts:
+        attempt.token = attempt.worker = attempt.lease_until = None
+        if attempt.cancel_requested:
+            attempt.state, attempt.message, attempt.finished = "cancelled", "Cancelled", now()
+        elif attempt.number > MOST_RETRIES:
+            attempt.state, attempt.message, attempt.finished = "failed", "Failed", now()
+            attempt.error = (
+                f"The worker was lost {attempt.number} times while it was at “{attempt.stage or 'the start'}”. "
+                "Look at the machine's memory and log, then generate the image again."
+            )
+        else:
+            attempt.state, attempt.number, attempt.percentage = "queued", attempt.number + 1, 0
+            attempt.message = f"Waiting: the worker was lost, this is try {attempt.number}"
+    session.flush()
+    return len(attempts)
+
+
+def waiting_message(session: Session, attempt: Attempt) -> str:
+    """Why a waiting job waits."""
+    running = session.scalar(select(func.count()).where(Attempt.state == "running")) or 0
+    before = session.scalar(select(func.count()).where(Attempt.state == "queued", Attempt.id < attempt.id)) or 0
+    return f"Waiting: {running} running, {before} before this one"
+
+
+def may_enqueue(session: Session, kind: str, subject_id: int) -> bool:
+    """Whether a recurring job is due: none waits or runs, and the last one did not just fail."""
+    query = select(Attempt).where(Attempt.kind == kind, Attempt.subject_id == subject_id)
+    last = session.scalars(query.order_by(Attempt.id.desc()).limit(1)).first()
+    if last is None:
+        return True
+    return last.is_over and last.last_modified < now() - dt.timedelta(seconds=_RETRY_SECONDS)

@@ -1,0 +1,178 @@
+"""Machine images: asked for, generated, kept, deleted."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import delete as sql_delete
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from ingot.build.request import BuildResult
+from ingot.messages.install_profile import InstallProfile as ProfileMessage
+from ingot.services import attempts, download_keys
+from ingot.services.errors import ConflictError, InvalidError, NotFoundError
+from ingot.services.templates import template_of
+from ingot.store.base import now
+from ingot.store.tables import Appliance, Attempt, Image, ImagePackage, TargetFormat, User
+
+#: The kind of the download keys and of the jobs of images.
+KIND = "image"
+JOB = "generate"
+
+
+def find(session: Session, appliance: Appliance, image_id: int) -> Image:
+    """An image of an appliance."""
+    image = session.get(Image, image_id)
+    if image is None or image.appliance_id != appliance.id:
+        raise NotFoundError(
+            f"Appliance {appliance.name} has no image {image_id}.", str(image_id), message_id="ERROR.IMAGE.NOT_FOUND"
+        )
+    return image
+
+
+def generate(
+    session: Session,
+    appliance: Appliance,
+    *,
+    format_name: str | None,
+    compress: bool,
+    simulated: bool,
+    overrides: ProfileMessage | None,
+) -> Image:
+    """Ask for an image: the appliance is taken as it is now, and the job is put into the queue."""
+    target_format = _target_format(session, appliance.owner, format_name)
+    template = template_of(appliance, overrides)
+    profile = overrides.model_dump(mode="json", exclude_none=True, exclude={"root_user", "users"}) if overrides else {}
+    image = Image(
+        owner=appliance.owner,
+        appliance=appliance,
+        target_format=target_format,
+        name=appliance.name,
+        version=appliance.version,
+        revision=appliance.revision,
+        compress=compress,
+        simulated=simulated,
+        template=template.model_dump(mode="json", by_alias=True, exclude_none=True),
+        profile=profile,
+        timings={},
+    )
+    session.add(image)
+    session.flush()
+    image.attempt = attempts.enqueue(session, JOB, image.id)
+    session.flush()
+    return image
+
+
+def regenerate(session: Session, image: Image, *, force: bool) -> set[str]:
+    """Generate an image again with what it was asked for; returns the hash of what is to be swept.
+
+    `force` cancels a generation that runs: whatever its worker still says is void.
+    """
+    if image.attempt is not None and not image.attempt.is_over:
+        if not force:
+            raise ConflictError(
+                f"Image {image.id} is being generated already. Wait, cancel it, or use force=true.",
+                message_id="ERROR.IMAGE.IN_PROGRESS",
+            )
+        attempts.request_cancel(session, image.attempt)
+    before = {image.sha256} if image.sha256 else set()
+    image.sha256 = image.size = image.installed_size = image.disk_size = None
+    session.execute(sql_delete(ImagePackage).where(ImagePackage.image_id == image.id))
+    download_keys.forget(session, KIND, [image.id])
+    image.attempt = attempts.enqueue(session, JOB, image.id)
+    session.flush()
+    return before
+
+
+def cancel(session: Session, image: Image) -> None:
+    """Cancel an image's generation; one that is over stays as it is."""
+    if image.attempt is not None:
+        attempts.request_cancel(session, image.attempt)
+
+
+def delete(session: Session, images: Iterable[Image]) -> set[str]:
+    """Delete images, cancelling what runs; returns the hashes of their contents, to be swept."""
+    hashes, ids = set(), []
+    for image in images:
+        if image.attempt is not None:
+            attempts.request_cancel(session, image.attempt)
+        if image.sha256:
+            hashes.add(image.sha256)
+        ids.append(image.id)
+        session.delete(image)
+    session.flush()
+    download_keys.forget(session, KIND, ids)
+    return hashes
+
+
+def delete_all(session: Session, appliance: Appliance) -> set[str]:
+    """Delete all images of an appliance; returns the hashes of their contents, to be swept."""
+    return delete(session, session.scalars(select(Image).where(Image.appliance_id == appliance.id)))
+
+
+def complete(session: Session, image: Image, result: BuildResult, secret: bytes, lifetime: int) -> None:
+    """Enter a finished build; the artifact is in its place already, in this same transaction."""
+    image.sha256, image.size = result.sha256, result.size
+    image.installed_size, image.disk_size = result.installed_size, result.disk_size
+    image.timings, image.last_modified = result.timings, now()
+    image.file_name = file_name(image) if result.sha256 else None
+    session.flush()
+    if result.packages:
+        session.execute(
+            insert(ImagePackage),
+            [{"image_id": image.id, **package.model_dump()} for package in result.packages],
+        )
+    if image.sha256 and image.compress:
+        download_keys.issue(session, secret, KIND, image.id, lifetime)
+
+
+def file_name(image: Image) -> str:
+    """The name that an image is downloaded under."""
+    stem = re.sub(r"[\x00-\x1f\x7f/\\]+", "_", f"{image.name}-{image.version}").strip(" .") or "image"
+    return f"{stem}.{image.target_format.format}"
+
+
+def require_downloadable(image: Image) -> None:
+    """Refuse to download what is not finished or was not asked for as a download."""
+    state = image.attempt.state if image.attempt else "queued"
+    if state in ("queued", "running"):
+        raise ConflictError(f"Image {image.id} is still being generated. Wait until its status is complete.")
+    if image.sha256 is None:
+        raise ConflictError(f"Image {image.id} has no content: its generation ended as {state}. Generate it again.")
+    if not image.compress:
+        raise ConflictError(
+            f"Image {image.id} was generated for publishing. To download one, generate it with compress=true."
+        )
+
+
+def ids_by_appliance(session: Session, appliance_ids: Sequence[int]) -> dict[int, list[int]]:
+    """{appliance id: its images' ids}, in one query."""
+    ids: dict[int, list[int]] = {}
+    query = select(Image.appliance_id, Image.id).where(Image.appliance_id.in_(appliance_ids)).order_by(Image.id)
+    for appliance_id, image_id in session.execute(query):
+        ids.setdefault(appliance_id, []).append(image_id)
+    return ids
+
+
+def status_message(image: Image, attempt: Attempt) -> str:
+    """What an image's status says."""
+    if attempt.state == "done":
+        finished = attempt.finished or attempt.last_modified
+        return f"Done, created on {finished:%d %b %Y %H:%M}."
+    if attempt.cancel_requested and attempt.state == "running":
+        return "Cancelling"
+    return attempt.message or "Working"
+
+
+def _target_format(session: Session, owner: User, name: str | None) -> TargetFormat:
+    query = select(TargetFormat).where(TargetFormat.organisation_id == owner.organisation_id, TargetFormat.active)
+    formats = list(session.scalars(query.order_by(TargetFormat.name)))
+    for row in formats:
+        if row.name == name:
+            return row
+    for row in formats:
+        if row.format == name:
+            return row
+    known = ", ".join(row.name for row in formats)
+    what = f"There is no target format {name}" if name else "The target format is missing (targetFormat/name)"
+    raise InvalidError(f"{what}. Possible are: {known}.", name or "", message_id="ERROR.TARGETFORMAT.UNKNOWN")
