@@ -5,8 +5,8 @@ Progress, result and error are JSON lines on standard output, one object each: {
 it started ends with it.
 """
 
+import errno
 import json
-import os
 import shutil
 import sys
 import traceback
@@ -15,14 +15,14 @@ from pathlib import Path
 
 from ingot.build import namespace
 from ingot.build.engine import Build
-from ingot.build.errors import BuildError
+from ingot.build.errors import BuildError, DiskFullError
 from ingot.build.request import BuildRequest
+from ingot.process import die_with_parent
 
 
 def main(arguments: list[str]) -> int:
     """Run one command of the engine."""
-    if os.environ.pop("INGOT_DIE_WITH_PARENT", ""):
-        namespace.die_with_parent()
+    die_with_parent()
     match arguments:
         case ["run", request_file]:
             request = BuildRequest.model_validate_json(Path(request_file).read_bytes())
@@ -34,7 +34,12 @@ def main(arguments: list[str]) -> int:
 
 
 def _run(request: BuildRequest) -> None:
-    result = Build(request, lambda progress: _say(progress.model_dump())).run()
+    try:
+        result = Build(request, lambda progress: _say(progress.model_dump())).run()
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise DiskFullError.at(request.scratch, "The build could not write", traceback.format_exc()) from error
     _say({"result": result.model_dump(mode="json")})
 
 

@@ -1,0 +1,36 @@
+"""Processes that end with the one that started them, however that one ends."""
+
+import ctypes
+import os
+import signal
+from pathlib import Path
+
+_VARIABLE = "INGOT_DIE_WITH_PARENT"
+_PR_SET_PDEATHSIG = 1
+
+
+def bound_environment() -> dict[str, str]:
+    """The environment for a child that calls `die_with_parent`: it names this process."""
+    return {**os.environ, _VARIABLE: str(os.getpid())}
+
+
+def die_with_parent(number: signal.Signals = signal.SIGKILL) -> None:
+    """Have the kernel send this process a signal when the one that started it ends.
+
+    Does nothing for a process that a person started. The parent may have ended before we got here: that counts too.
+    """
+    parent = os.environ.pop(_VARIABLE, "")
+    if not parent:
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
+    if not is_alive(int(parent)):
+        os.kill(os.getpid(), number)
+
+
+def is_alive(process: int) -> bool:
+    """Whether a process exists and has not ended (a zombie has)."""
+    try:
+        state = Path(f"/proc/{process}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2]
+    except OSError:
+        return False
+    return state.split()[0] not in ("Z", "X")
