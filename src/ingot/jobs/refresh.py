@@ -1,11 +1,13 @@
 """Refresh the package index of one distribution: `python -m ingot.jobs.refresh DISTRIBUTION_ID`."""
 
 import json
+import os
 import sys
 
 from ingot.build.distributions import find_distribution
 from ingot.build.errors import BuildError
 from ingot.build.packages.repository import available_packages
+from ingot.process import die_with_parent
 from ingot.services import package_index
 from ingot.settings import Settings
 from ingot.store.database import Database
@@ -14,6 +16,7 @@ from ingot.store.tables import Distribution
 
 def main(distribution_id: int) -> int:
     """Fetch the package lists and fill the index from them."""
+    die_with_parent()
     settings = Settings()
     database = Database(settings.database)
     with database.transaction(read_only=True) as session:
@@ -21,11 +24,10 @@ def main(distribution_id: int) -> int:
     if row is None:
         print(json.dumps({"error": f"There is no distribution {distribution_id}.", "detail": ""}))
         return 1
+    os.nice(10)  # who searches or builds comes first
     try:
         distribution = find_distribution(row.name, row.version, row.arch)
-        # Read before the write transaction begins, so that nobody waits for the mirror.
-        packages = list(available_packages(distribution, settings.cache))
-        count = package_index.refresh(database, distribution_id, packages)
+        count = package_index.refresh(database, distribution_id, available_packages(distribution, settings.cache))
     except BuildError as error:
         print(json.dumps({"error": error.message, "detail": error.detail}))
         return 1

@@ -1,15 +1,23 @@
 """Carry out one claimed attempt."""
 
+import contextlib
+import errno
+import re
+import shutil
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.orm import Session
 
+from ingot.build.errors import DiskFullError
 from ingot.build.request import BuildRequest, BuildResult
 from ingot.build.template import Template
 from ingot.jobs.child import Child
@@ -23,7 +31,27 @@ from ingot.store.tables import Attempt, Image
 _log = structlog.get_logger()
 _POLL_SECONDS = 0.25
 _REPORT_SECONDS = 0.5
+_RETRY_SECONDS = 1.0
 _ENGINE = (sys.executable, "-m", "ingot.build")
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]|\x1b\[[0-9;]*m")
+_LONGEST_ERROR, _LONGEST_DETAIL = 4_000, 64_000
+_T = TypeVar("_T")
+#: What a database raises that is away for a moment, or whose disk is full.
+_DATABASE_IS_AWAY = (OperationalError, InterfaceError)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the work on an attempt ended: the attempt's new state, and what there is to say or to keep."""
+
+    state: str
+    error: str = ""
+    detail: str = ""
+    result: BuildResult | None = None
+
+
+_CANCELLED = Outcome("cancelled")
+_HANDED_BACK = Outcome("queued")
 
 
 class Runner:
@@ -44,83 +72,112 @@ class Runner:
         log = _log.bind(attempt=self.attempt.id, kind=self.attempt.kind, subject=self.attempt.subject_id)
         log.info("attempt started")
         try:
-            self.scratch.mkdir(parents=True)
-            self._work()
-            log.info("attempt ended")
+            outcome = self._outcome()
+            if outcome.result is None:
+                # First the files, then the word: who reads "cancelled" finds nothing left, and on a full disk the
+                # word needs the room.
+                remove_scratch(self.scratch)
+            self._settle(outcome)
+            log.info("attempt ended", outcome=outcome.state, error=outcome.error)
         except LostAttemptError:
             log.warning("attempt was taken over; its work is void")
         except Exception as error:
-            log.exception("attempt failed unexpectedly", exc_info=error)
-            self._fail("The worker failed unexpectedly; its log says more.", repr(error))
+            # Nothing is noted: the attempt's lease runs out, and it is tried again or shown as failed.
+            log.exception("attempt could not be settled", exc_info=error)
         finally:
             remove_scratch(self.scratch)
 
-    def _work(self) -> None:
+    def _outcome(self) -> Outcome:
+        try:
+            self.scratch.mkdir(parents=True)
+            return self._work()
+        except LostAttemptError:
+            raise
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                full = DiskFullError.at(self._settings.directory, "The work could not go on")
+                return Outcome("failed", full.message)
+                    "failed", DiskFullError.at(self._settings.directory, "The work could not go on").message
+                )
+            _log.exception("attempt failed", attempt=self.attempt.id, exc_info=error)
+            return Outcome("failed", f"The worker failed: {error}.")
+        except Exception as error:
+            _log.exception("attempt failed unexpectedly", attempt=self.attempt.id, exc_info=error)
+            return Outcome("failed", "The worker failed unexpectedly; the server's log says more.", repr(error))
+
+    def _work(self) -> Outcome:
         argv = self._command()
         if argv is None:
-            return
+            return _CANCELLED
         child = Child(argv, self._log_file)
-        outcome: dict[str, Any] = {}
+        said: dict[str, Any] = {}
         try:
-            cancelled = self._follow(child, outcome)
+            early = self._follow(child, said)
         except BaseException:
             child.stop()
             raise
-        if cancelled or self.stopping.is_set():
+        if early is not None:
             child.stop()
-            remove_scratch(self.scratch)
-            self._end_early(cancelled)
-            return
+            return early
         status = child.wait()
-        if "result" in outcome:
-            self._succeed(outcome["result"])
-        else:
-            default = f"The engine ended with status {status} and no word. Its log is {self._log_file.name}."
-            self._fail(outcome.get("error") or default, outcome.get("detail"))
+        if "error" in said or "result" not in said:
+            default = (
+                f"The engine ended with status {status} and without a word. The machine may be short of memory; "
+                f"the log is {self._log_file.name} in the data directory."
+            )
+            return Outcome("failed", str(said.get("error") or default), str(said.get("detail") or ""))
+        if self.attempt.kind != images.JOB:
+            return Outcome("done")
+        return self._checked(BuildResult.model_validate(said["result"]))
 
-    def _follow(self, child: Child, outcome: dict[str, Any]) -> bool:
-        """Pass on what the child says; returns whether a cancel was asked for."""
+    def _follow(self, child: Child, said: dict[str, Any]) -> Outcome | None:
+        """Pass on what the child says; returns an outcome when it has to stop before its end."""
         progress: dict[str, str | int] = {}
         reported = 0.0
         for document in child.documents(_POLL_SECONDS):
             if document is not None and "stage" in document:
                 progress = {
                     "stage": str(document["stage"]),
-                    "percentage": int(document["percentage"]),
-                    "message": str(document["message"]),
+                    "percentage": max(0, min(99, int(document["percentage"]))),
+                    "message": _printable(str(document["message"]), _LONGEST_ERROR),
                 }
             elif document is not None:
-                outcome.update(document)
+                said.update(document)
             if self.stopping.is_set():
-                return False
-            if time.monotonic() - reported >= _REPORT_SECONDS:
+                return _HANDED_BACK
+            if time.monotonic() - reported < _REPORT_SECONDS:
+                continue
+            reported = time.monotonic()
+            try:
                 with self._database.transaction() as session:
                     if attempts.report(session, self.attempt.id, self._token, self._settings.lease_seconds, progress):
-                        return True
-                progress, reported = {}, time.monotonic()
-        return False
+                        return _CANCELLED
+                progress = {}
+            except _DATABASE_IS_AWAY as error:
+                # The work goes on; whether it still counts is seen when the database is back.
+                _log.warning("progress could not be reported", attempt=self.attempt.id, error=str(error.orig))
+        return None
 
     def _command(self) -> Sequence[str] | None:
         if self.attempt.kind == package_index.JOB:
             return [sys.executable, "-m", "ingot.jobs.refresh", str(self.attempt.subject_id)]
-        with self._database.transaction(read_only=True) as session:
-            image = session.get(Image, self.attempt.subject_id)
-            request = None if image is None or image.attempt_id != self.attempt.id else self._request(image)
+        request = self._persistently(self._request)
         if request is None:
-            self._end_early(cancelled=True)
             return None
         file = self.scratch / "request.json"
         file.write_text(request.model_dump_json(), encoding="utf-8")
         return [*(self._settings.build_command or _ENGINE), "run", str(file)]
 
-    def _request(self, image: Image) -> BuildRequest:
+    def _request(self, session: Session) -> BuildRequest | None:
+        image = session.get(Image, self.attempt.subject_id)
+        if image is None or image.attempt_id != self.attempt.id:
+            return None
         template = Template.model_validate(image.template)
-        scripts = self.scratch / "boot-scripts"
-        scripts.mkdir()
-        for script in template.config:
-            (scripts / script.source).symlink_to(self._artifacts.path(script.source))
-        work = self.scratch / "work"
-        work.mkdir()
+        scripts, work = self.scratch / "boot-scripts", self.scratch / "work"
+        for directory in (scripts, work):
+            directory.mkdir(exist_ok=True)
+        for source in {script.source for script in template.config}:
+            _link(scripts / source, self._artifacts.path(source))
         return BuildRequest.model_validate(
             {
                 "template": template,
@@ -134,36 +191,81 @@ class Runner:
             }
         )
 
-    def _succeed(self, document: dict[str, Any]) -> None:
-        with self._database.transaction() as session:
-            if self.attempt.kind == images.JOB:
-                result = BuildResult.model_validate(document)
-                image = session.get(Image, self.attempt.subject_id)
-                if image is None:
-                    raise LostAttemptError
-                self._database.exclude_others(session, ARTIFACT_LOCK)
-                # The token is checked before anything becomes visible, and in the same transaction.
-                attempts.report(session, self.attempt.id, self._token, self._settings.lease_seconds)
-                if result.output is not None and result.sha256 is not None:
-                    self._artifacts.adopt(result.output, result.sha256)
-                images.complete(session, image, result, self._secret, self._settings.download_key_lifetime)
-            attempts.finish(session, self.attempt.id, self._token, "done", message="Done")
+    def _checked(self, result: BuildResult) -> Outcome:
+        """The outcome of a build that says it is done, if what it made is there."""
+        output = self.scratch / "image"
+        if result.sha256 is not None and (not output.is_file() or output.stat().st_size != result.size):
+            return Outcome("failed", f"The engine says that it made {result.size} bytes, but they are not there.")
+        return Outcome("done", result=result)
 
-    def _fail(self, error: str, detail: str | None) -> None:
-        with self._database.transaction() as session:
-            attempts.finish(
-                session, self.attempt.id, self._token, "failed", message="Failed", error=error, detail=detail
-            )
+    def _settle(self, outcome: Outcome) -> None:
+        self._persistently(lambda session: self._note(session, outcome))
 
-    def _end_early(self, cancelled: bool) -> None:
-        with self._database.transaction() as session:
-            if cancelled:
-                attempts.finish(session, self.attempt.id, self._token, "cancelled", message="Cancelled")
-            else:
-                attempts.hand_back(session, self.attempt.id, self._token)
+    def _note(self, session: Session, outcome: Outcome) -> None:
+        if outcome.state == "queued":
+            attempts.hand_back(session, self.attempt.id, self._token)
+            return
+        self._database.exclude_others(session, ARTIFACT_LOCK)
+        # The token is checked before anything becomes visible, and in the same transaction.
+        cancelled = attempts.report(session, self.attempt.id, self._token, self._settings.lease_seconds)
+        state = "cancelled" if cancelled else outcome.state
+        if state == "done" and outcome.result is not None:
+            self._keep(session, outcome.result)
+        attempts.finish(
+            session,
+            self.attempt.id,
+            self._token,
+            state,
+            message=state.capitalize(),
+            error=_printable(outcome.error, _LONGEST_ERROR) if state == "failed" else None,
+            detail=_printable(outcome.detail, _LONGEST_DETAIL) if state == "failed" else None,
+        )
+
+    def _keep(self, session: Session, result: BuildResult) -> None:
+        image = session.get(Image, self.attempt.subject_id)
+        if image is None or image.attempt_id != self.attempt.id:
+            raise LostAttemptError
+        if result.sha256 is not None:
+            output = self.scratch / "image"
+            if output.exists():  # not there: moved by a try whose transaction then failed
+                self._artifacts.adopt(output, result.sha256)
+        images.complete(session, image, result, self._secret, self._settings.download_key_lifetime)
+
+    def _persistently(self, work: Callable[[Session], _T]) -> _T:
+        """Do work in a transaction, again and again while the database is away; not when the worker stops."""
+        while True:
+            try:
+                with self._database.transaction() as session:
+                    return work(session)
+            except _DATABASE_IS_AWAY as error:
+                if self.stopping.is_set():
+                    raise
+                _log.warning("the database is away", attempt=self.attempt.id, error=str(error.orig))
+                self.stopping.wait(_RETRY_SECONDS)
 
 
 def remove_scratch(path: Path) -> None:
-    """Remove a scratch directory, which may hold files of subordinate users."""
-    if path.exists():
-        subprocess.run([*_ENGINE, "remove", str(path)], check=False, stdin=subprocess.DEVNULL, capture_output=True)
+    """Remove a scratch directory, which may hold files of subordinate users and of programs that are just ending."""
+    for _ in range(5):
+        if not path.exists():
+            return
+        with contextlib.suppress(OSError):
+            shutil.rmtree(path)
+            return
+        done = subprocess.run(
+            [*_ENGINE, "remove", str(path)], check=False, stdin=subprocess.DEVNULL, capture_output=True
+        )
+        if done.returncode == 0:
+            return
+        time.sleep(0.2)
+    _log.error("a scratch directory could not be removed", path=str(path))
+
+
+def _printable(text: str, longest: int) -> str:
+    """Text that any database and XML can hold; of too much, the end."""
+    return _UNPRINTABLE.sub("", text)[-longest:]
+
+
+def _link(link: Path, target: Path) -> None:
+    with contextlib.suppress(FileExistsError):  # made by a try whose transaction then failed
+        link.symlink_to(target)

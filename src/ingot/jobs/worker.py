@@ -1,10 +1,10 @@
 """The worker: claims attempts from the database and carries them out, a few at once.
 
 A process of its own (`python -m ingot.jobs.worker`). It holds a lock in the data directory while it lives; a worker
-that gets the lock knows that whoever held an attempt on this machine before is dead, and takes it up at once.
+that gets the lock knows that whoever held an attempt on this machine before is dead, and takes it up at once. It
+touches the lock file while it is well, so that the server can tell a worker that hangs.
 """
 
-import ctypes
 import datetime as dt
 import fcntl
 import os
@@ -13,16 +13,17 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter
 from pathlib import Path
 
 import structlog
 from sqlalchemy import or_, select
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from ingot.jobs.runner import Runner, remove_scratch
 from ingot.logs import set_up_logs
-from ingot.services import attempts, package_index
+from ingot.process import die_with_parent
+from ingot.services import artifacts, attempts, images, package_index
 from ingot.services.secrets import server_secret
 from ingot.settings import Settings
 from ingot.store.artifacts import LocalArtifacts
@@ -30,14 +31,16 @@ from ingot.store.base import now
 from ingot.store.database import QUEUE_LOCK, Database
 from ingot.store.tables import Distribution
 
+LOCK_FILE = "worker.lock"
 _log = structlog.get_logger()
 _POLL_SECONDS = 0.25
 _SWEEP_SECONDS = 5.0
-_PR_SET_PDEATHSIG = 1
+_PAUSE_SECONDS = 2.0
+_KEEP_LOGS_SECONDS = 30 * 86400
 
 
 class Worker:
-    """Runs up to `settings.parallel_builds` attempts at once."""
+    """Runs up to `settings.parallel_builds` builds at once, and beside them one refresh of a package index."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -46,20 +49,33 @@ class Worker:
         self._secret = server_secret(settings)
         self._host = f"{socket.gethostname()}:{settings.directory}:"
         self._name = f"{self._host}{os.getpid()}"
+        self._slots = {images.JOB: max(1, settings.parallel_builds), package_index.JOB: 1}
         self._running: dict[threading.Thread, Runner] = {}
         self._stopping = threading.Event()
+        self._lock = settings.directory / LOCK_FILE
+        self._sweeps = 0
 
     def run(self) -> None:
         """Work until asked to stop; what runs then is handed back to the queue."""
-        with _exclusive(self._settings.directory / "worker.lock"):
-            self._take_over()
-            swept = 0.0
+        with self._lock.open("a", encoding="ascii") as file:
+            if not self._has_lock(file.fileno()):
+                return
+            swept: float | None = None
             while not self._stopping.is_set():
+                os.utime(file.fileno())
                 self._running = {thread: one for thread, one in self._running.items() if thread.is_alive()}
-                if time.monotonic() - swept >= _SWEEP_SECONDS:
-                    self._sweep()
-                    swept = time.monotonic()
-                if not self._start_next():
+                try:
+                    if swept is None:
+                        self._take_over()
+                    if swept is None or time.monotonic() - swept >= _SWEEP_SECONDS:
+                        self._sweep()
+                        swept = time.monotonic()
+                    has_started = self._start_next()
+                except (OperationalError, InterfaceError) as error:
+                    _log.warning("the database is away", error=str(error.orig))
+                    self._stopping.wait(_PAUSE_SECONDS)
+                    continue
+                if not has_started:
                     self._stopping.wait(_POLL_SECONDS)
             for runner in self._running.values():
                 runner.stopping.set()
@@ -70,6 +86,17 @@ class Worker:
         """Ask the worker to hand back what it does and end."""
         self._stopping.set()
 
+    def _has_lock(self, descriptor: int) -> bool:
+        """Wait until no other worker of this data directory lives; returns whether that came before a stop."""
+        while not self._stopping.is_set():
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self._stopping.wait(_POLL_SECONDS)
+            else:
+                return True
+        return False
+
     def _take_over(self) -> None:
         """Requeue what a dead worker of this data directory left, and remove its files."""
         with self._database.transaction() as session:
@@ -78,11 +105,14 @@ class Worker:
             _log.warning("took over attempts of a lost worker", attempts=lost)
         for scratch in sorted((self._settings.directory / "scratch").glob("*")):
             remove_scratch(scratch)
+        for log in (self._settings.directory / "logs").glob("attempt-*.log"):
+            if time.time() - log.stat().st_mtime > _KEEP_LOGS_SECONDS:
+                log.unlink()
 
     def _sweep(self) -> None:
         with self._database.transaction() as session:
             self._database.exclude_others(session, QUEUE_LOCK)
-            attempts.reap(session)
+            lost = attempts.reap(session)
             old = now() - dt.timedelta(seconds=self._settings.packages_max_age)
             query = select(Distribution).where(
                 Distribution.active,
@@ -91,12 +121,20 @@ class Worker:
             for distribution in session.scalars(query):
                 if attempts.may_enqueue(session, package_index.JOB, distribution.id):
                     attempts.enqueue(session, package_index.JOB, distribution.id)
+        if lost:
+            _log.warning("took attempts from workers that were silent for too long", attempts=lost)
+        # A little at a time: after 256 sweeps every directory of the store was looked at.
+        artifacts.sweep_unreferenced(self._database, self._artifacts, f"{self._sweeps % 256:02x}")
+        self._sweeps += 1
 
     def _start_next(self) -> bool:
-        if len(self._running) >= self._settings.parallel_builds:
-            return False
+        busy = Counter(runner.attempt.kind for runner in self._running.values())
+        free = [kind for kind, most in self._slots.items() if busy[kind] < most]
+        with self._database.transaction(read_only=True) as session:
+            if not attempts.is_waiting(session, free):
+                return False
         with self._database.transaction() as session:
-            attempt = attempts.claim(session, self._name, self._settings.lease_seconds)
+            attempt = attempts.claim(session, self._name, self._settings.lease_seconds, free)
         if attempt is None:
             return False
         runner = Runner(attempt, self._database, self._artifacts, self._settings, self._secret)
@@ -106,24 +144,29 @@ class Worker:
         return True
 
 
-@contextmanager
-def _exclusive(path: Path) -> Iterator[None]:
-    """Hold a lock file for as long as the process lives; waits for a worker that is just ending."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="ascii") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def lock_file(settings: Settings) -> Path:
+    """The file that a worker of this data directory locks, and touches while it is well."""
+    return settings.directory / LOCK_FILE
 
 
 def main() -> int:
     """Run a worker until SIGTERM or SIGINT, or until the server that started it is gone."""
-    if os.environ.get("INGOT_DIE_WITH_PARENT"):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    stopping: list[Worker] = []
+    asked = threading.Event()
+
+    def stop(_number: int, _frame: object) -> None:
+        asked.set()
+        for worker in stopping:
+            worker.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    die_with_parent(signal.SIGTERM)
     set_up_logs()
     worker = Worker(Settings())
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: worker.stop())
-    worker.run()
+    stopping.append(worker)
+    if not asked.is_set():
+        worker.run()
     return 0
 
 

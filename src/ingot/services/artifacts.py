@@ -3,7 +3,7 @@
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from ingot.store.artifacts import ArtifactStore
+from ingot.store.artifacts import ArtifactStore, LocalArtifacts
 from ingot.store.database import ARTIFACT_LOCK, Database
 from ingot.store.tables import BootScript, Image
 
@@ -18,6 +18,25 @@ def sweep(database: Database, artifacts: ArtifactStore, hashes: set[str]) -> Non
         for sha256 in sorted(hashes):
             if not _is_used(session, sha256):
                 artifacts.remove(sha256)
+
+
+#: Younger contents may belong to a transaction that is just ending.
+_UNREFERENCED_SECONDS = 3600
+
+
+def sweep_unreferenced(database: Database, artifacts: LocalArtifacts, prefix: str) -> None:
+    """Remove the contents of one directory of the store that a crash left without anything that refers to them."""
+    hashes = artifacts.older_than(_UNREFERENCED_SECONDS, prefix)
+    if not hashes:
+        return
+    with database.transaction(read_only=True) as session:
+        used = {
+            sha256
+            for column in (BootScript.sha256, Image.sha256)
+            for sha256 in session.scalars(select(column).where(column.startswith(prefix)))
+        }
+    if hashes - used:
+        sweep(database, artifacts, hashes - used)
 
 
 def _is_used(session: Session, sha256: str) -> bool:

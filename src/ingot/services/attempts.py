@@ -2,6 +2,7 @@
 
 import datetime as dt
 import secrets
+from collections.abc import Collection
 from typing import cast
 
 from sqlalchemy import CursorResult, func, select, update
@@ -14,6 +15,8 @@ from ingot.store.tables import Attempt
 MOST_RETRIES = 2
 #: A recurring job that failed is tried again after this long.
 _RETRY_SECONDS = 600
+#: A free worker takes a job much sooner than this.
+_PATIENCE_SECONDS = 15
 
 
 class LostAttemptError(Exception):
@@ -28,15 +31,21 @@ def enqueue(session: Session, kind: str, subject_id: int) -> Attempt:
     return attempt
 
 
-def claim(session: Session, worker: str, lease_seconds: int) -> Attempt | None:
-    """Take the oldest waiting job: state, token and lease change in this one transaction."""
-    query = select(Attempt).where(Attempt.state == "queued").order_by(Attempt.id).limit(1)
+def is_waiting(session: Session, kinds: Collection[str]) -> bool:
+    """Whether there is something to claim."""
+    query = select(Attempt.id).where(Attempt.state == "queued", Attempt.kind.in_(kinds)).limit(1)
+    return session.scalar(query) is not None
+
+
+def claim(session: Session, worker: str, lease_seconds: int, kinds: Collection[str]) -> Attempt | None:
+    """Take the oldest waiting job of these kinds: state, token and lease change in this one transaction."""
+    query = select(Attempt).where(Attempt.state == "queued", Attempt.kind.in_(kinds)).order_by(Attempt.id).limit(1)
     attempt = session.scalars(query.with_for_update(skip_locked=True)).first()
     if attempt is None:
         return None
     attempt.state, attempt.token, attempt.worker = "running", secrets.token_hex(16), worker
     attempt.lease_until = now() + dt.timedelta(seconds=lease_seconds)
-    attempt.started, attempt.percentage, attempt.message = now(), 0, "Starting"
+    attempt.started, attempt.stage, attempt.percentage, attempt.message = now(), "", 0, "Starting"
     session.flush()
     return attempt
 
@@ -115,11 +124,12 @@ def reap(session: Session, *, worker_prefix: str | None = None) -> int:
         if attempt.cancel_requested:
             attempt.state, attempt.message, attempt.finished = "cancelled", "Cancelled", now()
         elif attempt.number > MOST_RETRIES:
-            attempt.state, attempt.message, attempt.finished = "failed", "Failed", now()
+            attempt.state, attempt.finished = "failed", now()
             attempt.error = (
-                f"The worker was lost {attempt.number} times while it was at “{attempt.stage or 'the start'}”. "
-                "Look at the machine's memory and log, then generate the image again."
+                f"The worker was lost {attempt.number} times, the last time at {attempt.percentage} % "
+                f"(“{attempt.message}”). Look at the machine's memory and at the server's log, then try again."
             )
+            attempt.message = "Failed"
         else:
             attempt.state, attempt.number, attempt.percentage = "queued", attempt.number + 1, 0
             attempt.message = f"Waiting: the worker was lost, this is try {attempt.number}"
@@ -127,11 +137,16 @@ def reap(session: Session, *, worker_prefix: str | None = None) -> int:
     return len(attempts)
 
 
-def waiting_message(session: Session, attempt: Attempt) -> str:
-    """Why a waiting job waits."""
-    running = session.scalar(select(func.count()).where(Attempt.state == "running")) or 0
-    before = session.scalar(select(func.count()).where(Attempt.state == "queued", Attempt.id < attempt.id)) or 0
-    return f"Waiting: {running} running, {before} before this one"
+def waiting_message(session: Session, attempt: Attempt, parallel: int) -> str:
+    """Why a waiting job waits, where a worker does `parallel` of its kind at once."""
+    same_kind = Attempt.kind == attempt.kind
+    running = session.scalar(select(func.count()).where(Attempt.state == "running", same_kind)) or 0
+    query = select(func.count()).where(Attempt.state == "queued", same_kind, Attempt.id < attempt.id)
+    before = session.scalar(query) or 0
+    waiting = (now() - attempt.last_modified).total_seconds()
+    if running < parallel and before == 0 and waiting > _PATIENCE_SECONDS:
+        return f"Waiting for {waiting:.0f} seconds: no worker takes it. The server's log says why."
+    return f"Waiting: {running} of {parallel} builds are running, {before} before this one"
 
 
 def may_enqueue(session: Session, kind: str, subject_id: int) -> bool:

@@ -1,10 +1,11 @@
 """The index of a distribution's packages, for search."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from typing import TypeVar
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.orm import Session
 
 from ingot.build.packages.repository import AvailablePackage, join_version
 from ingot.store.base import now
@@ -17,31 +18,57 @@ _T = TypeVar("_T")
 
 
 def refresh(database: Database, distribution_id: int, packages: Iterable[AvailablePackage]) -> int:
-    """Make the index say what `packages` says, in one transaction; returns how many there are.
+    """Make the index say what `packages` says; returns how many there are.
 
-    A package that is gone stays known and is no longer active. Who searches meanwhile sees the index before.
+    New packages are written in short transactions, not active yet; the last transaction shows them and hides those
+    that are gone, all at once: who searches meanwhile sees the index before, and who writes never waits long. A
+    package that is gone stays known and is no longer active.
     """
-    with database.transaction() as session:
-        of_distribution = Package.distribution_id == distribution_id
-        known: dict[tuple[str, str, str], int] = {
-            (name, arch, version): package_id
-            for package_id, name, arch, version in session.execute(
-                select(Package.id, Package.name, Package.arch, Package.full_version).where(of_distribution)
-            )
-        }
-        session.execute(update(Package).where(of_distribution).values(active=False))
-        seen: set[tuple[str, str, str]] = set()
-        for batch in _batches(_rows(packages, seen)):
-            new = [row for row in batch if (row["name"], row["arch"], row["full_version"]) not in known]
-            if new:
+    of_distribution = Package.distribution_id == distribution_id
+    active: set[tuple[str, str, str]] = set()
+    known: set[tuple[str, str, str]] = set()
+    with database.transaction(read_only=True) as session:
+        query = select(Package.name, Package.arch, Package.full_version, Package.active).where(of_distribution)
+        for name, arch, full_version, is_active in session.execute(query.execution_options(yield_per=_BATCH)):
+            known.add((name, arch, full_version))
+            if is_active:
+                active.add((name, arch, full_version))
+    seen: set[tuple[str, str, str]] = set()
+    for batch in _batches(_rows(packages, seen)):
+        new = [row for row in batch if (row["name"], row["arch"], row["full_version"]) not in known]
+        if new:
+            with database.transaction() as session:
                 session.execute(insert(Package), [{**row, "distribution_id": distribution_id} for row in new])
-        again = [known[key] for key in seen if key in known]
-        for ids in _batches(again):
-            session.execute(update(Package).where(Package.id.in_(ids)).values(active=True))
+    with database.transaction() as session:
+        _set_active(session, distribution_id, active - seen, active=False)
+        if active:
+            _set_active(session, distribution_id, seen - active, active=True)
+        else:
+            # All that is there was written just now, or is seen again after everything was hidden.
+            session.execute(update(Package).where(of_distribution).values(active=True))
+            _set_active(session, distribution_id, known - seen, active=False)
         session.execute(
             update(Distribution).where(Distribution.id == distribution_id).values(packages_refreshed=now())
         )
-        return session.scalar(select(func.count()).where(of_distribution, Package.active)) or 0
+    return len(seen)
+
+
+def _set_active(
+    session: Session, distribution_id: int, keys: Collection[tuple[str, str, str]], *, active: bool
+) -> None:
+    statement = (
+        update(Package)
+        .where(
+            Package.distribution_id == distribution_id,
+            Package.name == bindparam("key_name"),
+            Package.arch == bindparam("key_arch"),
+            Package.full_version == bindparam("key_version"),
+        )
+        .values(active=active)
+    )
+    for batch in _batches(keys):
+        rows = [{"key_name": name, "key_arch": arch, "key_version": version} for name, arch, version in batch]
+        session.connection().execute(statement, rows)
 
 
 def _rows(packages: Iterable[AvailablePackage], seen: set[tuple[str, str, str]]) -> Iterator[dict[str, object]]:
@@ -63,7 +90,7 @@ def _rows(packages: Iterable[AvailablePackage], seen: set[tuple[str, str, str]])
             "sha256": package.sha256,
             "section": package.section,
             "description": package.description,
-            "active": True,
+            "active": False,
         }
 
 

@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -102,6 +103,14 @@ class LocalArtifacts:
     def remove(self, sha256: str) -> None:
         """Remove a content; what has it open goes on reading."""
         self.path(sha256).unlink(missing_ok=True)
+
+    def older_than(self, seconds: int, prefix: str) -> set[str]:
+        """The hashes that begin with these two characters and were stored more than `seconds` ago."""
+        directory, limit = self.root / prefix, time.time() - seconds
+        if not directory.is_dir():
+            return set()
+        with os.scandir(directory) as entries:
+            return {entry.name for entry in entries if entry.stat().st_mtime < limit}
 
     def _place(self, file: Path, sha256: str) -> None:
         target = self.path(sha256)

@@ -126,7 +126,7 @@ def status_get(call: Call) -> Message:
     row = _image(call)
     status = representations.status(row)
     if row.attempt is not None and row.attempt.state == "queued" and row.attempt.number == 1:
-        status.message = attempts.waiting_message(call.session, row.attempt)
+        status.message = attempts.waiting_message(call.session, row.attempt, call.server.settings.parallel_builds)
     return status
 
 
