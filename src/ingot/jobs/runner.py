@@ -97,8 +97,6 @@ class Runner:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 full = DiskFullError.at(self._settings.directory, "The work could not go on")
                 return Outcome("failed", full.message)
-                    "failed", DiskFullError.at(self._settings.directory, "The work could not go on").message
-                )
             _log.exception("attempt failed", attempt=self.attempt.id, exc_info=error)
             return Outcome("failed", f"The worker failed: {error}.")
         except Exception as error:
