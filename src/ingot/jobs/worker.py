@@ -34,7 +34,6 @@ from ingot.store.tables import Distribution
 LOCK_FILE = "worker.lock"
 _log = structlog.get_logger()
 _POLL_SECONDS = 0.25
-_SWEEP_SECONDS = 5.0
 _PAUSE_SECONDS = 2.0
 _KEEP_LOGS_SECONDS = 30 * 86400
 
@@ -67,7 +66,7 @@ class Worker:
                 try:
                     if swept is None:
                         self._take_over()
-                    if swept is None or time.monotonic() - swept >= _SWEEP_SECONDS:
+                    if swept is None or time.monotonic() - swept >= self._settings.lease_seconds / 4:
                         self._sweep()
                         swept = time.monotonic()
                     has_started = self._start_next()

@@ -76,7 +76,8 @@ def regenerate(session: Session, image: Image, *, force: bool) -> set[str]:
             )
         attempts.request_cancel(session, image.attempt)
     before = {image.sha256} if image.sha256 else set()
-    image.sha256 = image.size = image.installed_size = image.disk_size = None
+    image.sha256 = image.file_name = image.size = image.installed_size = image.disk_size = None
+    image.timings = {}
     session.execute(sql_delete(ImagePackage).where(ImagePackage.image_id == image.id))
     download_keys.forget(session, KIND, [image.id])
     image.attempt = attempts.enqueue(session, JOB, image.id)
@@ -137,6 +138,8 @@ def require_downloadable(image: Image) -> None:
     state = image.attempt.state if image.attempt else "queued"
     if state in ("queued", "running"):
         raise ConflictError(f"Image {image.id} is still being generated. Wait until its status is complete.")
+    if image.simulated:
+        raise ConflictError(f"Image {image.id} was only simulated: it has a package list and no content.")
     if image.sha256 is None:
         raise ConflictError(f"Image {image.id} has no content: its generation ended as {state}. Generate it again.")
     if not image.compress:

@@ -6,7 +6,7 @@ from ingot.build.template import Template
 from ingot.messages.install_profile import InstallProfile as ProfileMessage
 from ingot.messages.install_profile import Nic, OSGroup, OSUser
 from ingot.services import install_profiles
-from ingot.services.errors import ConflictError
+from ingot.services.errors import InvalidError
 from ingot.store.tables import Appliance
 
 _METHODS = {"AUTOMATIC": "dhcp", "MANUAL": "static", "DISABLED": "disabled", "IGNORE": "disabled", None: "dhcp"}
@@ -15,17 +15,17 @@ _METHODS = {"AUTOMATIC": "dhcp", "MANUAL": "static", "DISABLED": "disabled", "IG
 def template_of(appliance: Appliance, overrides: ProfileMessage | None) -> Template:
     """The template of an appliance, with what one generation sets differently.
 
-    Raises ConflictError when the appliance is not ready: no OS profile, a boot script without content.
+    Raises InvalidError when the appliance is not ready: no OS profile, a boot script without content.
     """
     profile = appliance.os_profile
     if profile is None:
-        raise ConflictError(
+        raise InvalidError(
             f"Appliance {appliance.name} {appliance.version} has no OS profile: create one before generating.",
             message_id="ERROR.OSPROFILE.MISSING",
         )
     missing = [script.name for script in appliance.boot_scripts if script.sha256 is None]
     if missing:
-        raise ConflictError(f"The boot script(s) {', '.join(missing)} have no content: upload it first.")
+        raise InvalidError(f"The boot script(s) {', '.join(missing)} have no content: upload it first.")
     return Template.model_validate(
         {
             "name": appliance.name,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload, lazyload
 from starlette.responses import Response
 
 from ingot.api.downloads.response import Downloadable
@@ -43,7 +43,20 @@ _IMAGES = Listing(
     },
     order=(tables.Image.created.desc(), tables.Image.id.desc()),
 )
-_STATEMENT = select(tables.Image).join(tables.TargetFormat, tables.Image.target_format_id == tables.TargetFormat.id)
+#: Images with what shows them, and without the content of their appliances.
+_STATEMENT = (
+    select(tables.Image)
+    .join(tables.TargetFormat, tables.Image.target_format_id == tables.TargetFormat.id)
+    .options(
+        joinedload(tables.Image.owner).options(joinedload(tables.User.organisation), lazyload(tables.User.roles)),
+        joinedload(tables.Image.appliance).options(
+            joinedload(tables.Appliance.owner).lazyload(tables.User.roles),
+            lazyload(tables.Appliance.install_profile),
+            lazyload(tables.Appliance.os_profile),
+            lazyload(tables.Appliance.boot_scripts),
+        ),
+    )
+)
 
 
 def _image(call: Call) -> tables.Image:
@@ -133,7 +146,7 @@ def status_get(call: Call) -> Message:
 @_chapter.operation("machineImageStatus_getAll", "GET", f"{_BASE}/statuses", entitlements=_READ, answer=OpStatuses)
 def status_get_all(call: Call) -> Message:
     """Where the generations of an appliance's images are."""
-    statement = select(tables.Image).where(tables.Image.appliance_id == find_appliance(call).id)
+    statement = _STATEMENT.where(tables.Image.appliance_id == find_appliance(call).id)
     rows = call.session.scalars(statement.order_by(tables.Image.id.desc())).unique()
     statuses = [representations.status(row) for row in rows]
     return OpStatuses(total=len(statuses), statuses=statuses)
@@ -186,9 +199,9 @@ def fetch(call: Call) -> Response:
 
 
 def _of_user(call: Call) -> list[tables.Image]:
-    statement = select(tables.Image).where(tables.Image.owner_id == call.owner.id)
-    wanted = [int(text) for text in call.query.getlist("img") if text.isdecimal()]
-    if wanted:
+    statement = _STATEMENT.where(tables.Image.owner_id == call.owner.id)
+    wanted = [int(text) for text in call.query.getlist("img") if text.isdecimal() and len(text) < 19]
+    if call.query.getlist("img"):
         statement = statement.where(tables.Image.id.in_(wanted))
     return list(call.session.scalars(statement.order_by(tables.Image.id.desc())).unique())
 

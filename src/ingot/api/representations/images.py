@@ -17,7 +17,7 @@ def image_uri(row: tables.Image) -> str:
 
 
 def status(row: tables.Image) -> OpStatus:
-    """Where the generation of an image is. An operation that is over is complete, whatever came of it."""
+    """Where the generation of an image is. What ended is complete, except a cancelled generation: it is cancelled."""
     attempt = row.attempt
     base = image_uri(row)
     if attempt is None:
@@ -28,7 +28,7 @@ def status(row: tables.Image) -> OpStatus:
         created=attempt.created,
         last_modified=attempt.last_modified,
         cancelled=attempt.state == "cancelled",
-        complete=attempt.is_over,
+        complete=attempt.state in ("done", "failed"),
         detailed_error=bool(failed and attempt.detail),
         detailed_error_msg=attempt.detail if failed else None,
         error=failed,
@@ -45,7 +45,7 @@ def image(row: tables.Image, download_key: str | None) -> Image:
     """An image; `download_key` opens one download of it."""
     base = image_uri(row)
     size = row.size or 0
-    downloads = f"{base}/downloads/{row.file_name}" if row.file_name else None
+    downloads = f"{base}/downloads" if row.sha256 and row.compress else None
     return Image(
         db_id=row.id,
         created=row.created,
@@ -60,7 +60,7 @@ def image(row: tables.Image, download_key: str | None) -> Image:
         compress=row.compress,
         distribution_name=f"{row.appliance.distribution.name} {row.appliance.distribution.version}",
         download_key=download_key,
-        download_uri=f"{base}/downloads?downloadId={download_key}" if download_key else downloads,
+        download_uri=f"{downloads}?downloadId={download_key}" if downloads and download_key else downloads,
         ebs=False,
         file_extension=row.target_format.format,
         file_name=row.file_name,
