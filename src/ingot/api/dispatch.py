@@ -91,5 +91,5 @@ def _render(operation: Operation, request: Request, message: Message, media_type
             raise PreconditionFailedError(f"The object has changed: its entity tag is now {tag}.")
         if conditional.is_unmodified(request.headers, tag, modified):
             return Response(status_code=304, headers=headers)
-    content = negotiation.encode(message, media_type)
+    content = negotiation.encode(message, media_type, operation.answer)
     return Response(content, operation.status, {**headers, "content-type": media_type})

@@ -42,9 +42,9 @@ def body_type(content_type: str | None, content: bytes) -> MediaType:
     return JSON if content.lstrip()[:1] in (b"{", b"[") else XML
 
 
-def encode(message: Message, media_type: MediaType) -> bytes:
-    """A message in the form asked for."""
-    return codec.to_json(message) if media_type == JSON else codec.to_xml(message)
+def encode(message: Message, media_type: MediaType, declared: type[Message] | None = None) -> bytes:
+    """A message in the form asked for, as the type that it is declared to be."""
+    return codec.to_json(message, declared) if media_type == JSON else codec.to_xml(message, declared)
 
 
 def decode(content: bytes, message_type: type[Message], media_type: MediaType) -> Message:

@@ -116,7 +116,7 @@ def running(
     chosen = accelerator or usable_accelerator()
     with tempfile.TemporaryDirectory(prefix="ingot-boot-") as name:
         directory = Path(name)
-        ports = {guest: _free_port() for guest in guest_ports}
+        ports = {guest: free_port() for guest in guest_ports}
         argv = [
             "qemu-system-x86_64", "-nodefaults", "-no-reboot", "-display", "none", "-m", str(memory), "-smp", "2",
             "-accel", "kvm" if chosen == "kvm" else "tcg,thread=multi",
@@ -216,7 +216,8 @@ def _format_of(disk: Path) -> str:
         return "qcow2" if file.read(4) == b"QFI\xfb" else "raw"
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A TCP port of the loopback that nobody listens on."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]

@@ -35,14 +35,17 @@ class MalformedMessageError(ValueError):
     """A document is not the message it should be; the text says what is wrong where, and what would be right."""
 
 
-def to_xml(message: Message) -> bytes:
-    """The XML document of a message; fields that are None are left out, empty lists keep their wrapper."""
+def to_xml(message: Message, declared: type[Message] | None = None) -> bytes:
+    """The XML document of a message; fields that are None are left out, empty lists keep their wrapper.
+
+    Where a message stands for a more general type, `declared` is that type: its root element is used.
+    """
     parts = ["<?xml version='1.0' encoding='UTF-8'?>\n"]
-    element = _element_of(type(message))
-    declared = f' xmlns:u="{NAMESPACE}" xmlns:xsi="{_XSI}"'
-    is_own = "ELEMENT" in type(message).__dict__
+    element = _element_of(declared or type(message))
+    namespaces = f' xmlns:u="{NAMESPACE}" xmlns:xsi="{_XSI}"'
+    is_own = "ELEMENT" in type(message).__dict__ and declared in (None, type(message))
     kind = "" if is_own else f' xsi:type="u:{type(message).__name__}"'
-    parts.append(f"<u:{element}{declared}{kind}>")
+    parts.append(f"<u:{element}{namespaces}{kind}>")
     _write_fields(message, parts.append)
     parts.append(f"</u:{element}>")
     return "".join(parts).encode("utf-8")
@@ -53,15 +56,18 @@ def from_xml(data: bytes, message_type: type[_M]) -> _M:
     root = _parse_xml(data)
     name = etree.QName(root).localname
     expected = _element_of(message_type)
-    if name != expected:
+    own = {subtype.__dict__.get("ELEMENT"): subtype for subtype in subtypes(message_type).values()}
+    if name != expected and name not in own:
         raise MalformedMessageError(f"The document's root element is {name}; expected is {expected}.")
-    message: _M = _build(_xml_type(root, message_type), root, expected)
+    chosen: type[Any] = own[name] if name != expected else _xml_type(root, message_type)
+    message: _M = _build(chosen, root, name)
     return message
 
 
-def to_json(message: Message) -> bytes:
-    """The JSON document of a message."""
-    document = {_element_of(type(message)): _to_plain(message, type(message))}
+def to_json(message: Message, declared: type[Message] | None = None) -> bytes:
+    """The JSON document of a message; `declared` as with XML."""
+    stands_for = declared or type(message)
+    document = {_element_of(stands_for): _to_plain(message, stands_for)}
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
