@@ -93,9 +93,9 @@ class UForgeUploadObject(UForgeObject):
 
     ABSTRACT: ClassVar[bool] = True
 
-    md5sum: str | None = None
+    md5sum: str | None = Field(default=None, alias="md5sum")
     mime_type: str | None = None
-    sha256sum: str | None = None
+    sha256sum: str | None = Field(default=None, alias="sha256sum")
     size: Long | None = None
     status: OpStatus | None = None
     uploaded: bool | None = None

@@ -202,3 +202,7 @@ class Orgs(UForgeObjects):
     ELEMENT: ClassVar[str | None] = "orgs"
 
     orgs: Annotated[list[Org], Items("org")] = Field(default_factory=list)
+
+
+# Users have galleries and galleries have users: only here are both known.
+User.model_rebuild()
