@@ -33,7 +33,7 @@ _POLL_SECONDS = 0.25
 _REPORT_SECONDS = 0.5
 _RETRY_SECONDS = 1.0
 _ENGINE = (sys.executable, "-m", "ingot.build")
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]|\x1b\[[0-9;]*m")
+_UNPRINTABLE = re.compile(r"\x1b\[[0-9;]*m|[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _LONGEST_ERROR, _LONGEST_DETAIL = 4_000, 64_000
 _T = TypeVar("_T")
 #: What a database raises that is away for a moment, or whose disk is full.

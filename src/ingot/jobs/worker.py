@@ -87,10 +87,14 @@ class Worker:
 
     def _has_lock(self, descriptor: int) -> bool:
         """Wait until no other worker of this data directory lives; returns whether that came before a stop."""
+        is_waiting = False
         while not self._stopping.is_set():
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
+                if not is_waiting:
+                    _log.warning("another worker of this data directory lives: waiting for its end")
+                is_waiting = True
                 self._stopping.wait(_POLL_SECONDS)
             else:
                 return True

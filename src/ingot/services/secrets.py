@@ -1,5 +1,6 @@
 """The server's own secret: a file in the data directory, outside the database."""
 
+import contextlib
 import os
 import secrets
 
@@ -16,16 +17,14 @@ def server_secret(settings: Settings) -> bytes:
     path = settings.directory / "secret"
     if not path.exists():
         settings.directory.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f"secret.{os.getpid()}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
+        draft = path.with_name(f"secret.{secrets.token_hex(8)}")
         try:
-            os.link(draft, path)
-        except FileExistsError:
-            pass
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(secrets.token_bytes(_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
+            with contextlib.suppress(FileExistsError):
+                os.link(draft, path)
         finally:
             draft.unlink()
     return path.read_bytes()

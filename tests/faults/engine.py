@@ -1,0 +1,98 @@
+"""An engine for fault tests: it takes the real engine's requests, works in the real engine's namespaces, and stops
+at each stage until a test lets it go on.
+
+A stage is reached when `<control>/<image name>.<stage>` exists, and is left when `<control>/go-<image name>` or
+`<control>/go-<image name>.<stage>` does. What an image is called decides how its build goes: see `_build`.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from ingot.build import namespace
+from ingot.build.errors import DiskFullError
+from ingot.process import die_with_parent
+
+STAGES = ("started", "packages", "install", "disk", "said")
+
+
+def main() -> int:
+    die_with_parent()
+    command, argument = sys.argv[1:]
+    assert command == "run"
+    request = json.loads(Path(argument).read_text())
+    return namespace.call(lambda: _build(request))
+
+
+def _build(request: dict) -> int:
+    name = request["template"]["name"]
+    scratch, output = Path(request["scratch"]), Path(request["output"])
+    _reach(name, "started")
+    if name.startswith("fails"):
+        _say({"error": "Package nosuch does not exist.", "detail": "apt says:\n\x1b[1mE: \0nosuch\x1b[0m"})
+        return 1
+    if name.startswith("silent"):
+        os.kill(os.getpid(), signal.SIGKILL)
+        os._exit(9)
+    _say({"stage": "packages", "percentage": 10, "message": "Downloading packages"})
+    _reach(name, "packages")
+    # Programs that do not want to stop, as a package's own scripts might be.
+    marker = os.environ["INGOT_TEST_MARKER"]
+    subprocess.Popen(["sh", "-c", f"trap '' TERM; sleep 1000; : {marker}"])
+    subprocess.Popen(["sleep", "1001"], start_new_session=True, env={**os.environ, "MARKER": marker})
+    (scratch / "tree").mkdir()
+    for number in range(50):
+        (scratch / "tree" / f"{number}").write_bytes(os.urandom(1000))
+    _say({"stage": "install", "percentage": 50, "message": "Installing packages"})
+    _reach(name, "install")
+    content = (b"disk of " + name.encode()) * 1000
+    try:
+        with output.open("wb") as file:
+            file.write(content)
+            if name.startswith("huge"):
+                file.write(bytes(64 << 20))
+            os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _say({"error": DiskFullError.at(scratch, "The image could not be written").message, "detail": ""})
+        return 1
+    _say({"stage": "disk", "percentage": 90, "message": "Creating disk"})
+    _reach(name, "disk")
+    package = {"name": "bash", "version": "5.2", "release": "1", "arch": "amd64", "size": 7_000_000}
+    _say(
+        {
+            "result": {
+                "output": str(output),
+                "sha256": hashlib.sha256(content).hexdigest(),
+                "size": len(content),
+                "installed_size": 7_000_000,
+                "disk_size": 1 << 30,
+                "packages": [package, {**package, "name": "dash", "epoch": 1, "level": 1}],
+                "timings": {"install": 1.5},
+            }
+        }
+    )
+    _reach(name, "said")
+    return 0
+
+
+def _reach(name: str, stage: str) -> None:
+    control = Path(os.environ["INGOT_TEST_CONTROL"])
+    (control / f"{name}.{stage}").touch()
+    while not any((control / f"go-{what}").exists() for what in (name, f"{name}.{stage}")):
+        time.sleep(0.01)
+
+
+def _say(document: dict) -> None:
+    print(json.dumps(document), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""A PostgreSQL server for tests, on loopback and in a temporary directory."""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+
+class Postgres:
+    """A cluster of its own; it can be stopped and started."""
+
+    def __init__(self) -> None:
+        if shutil.which("initdb") is None or shutil.which("pg_ctl") is None:
+            pytest.skip("PostgreSQL's initdb and pg_ctl are not on the path")
+        # PostgreSQL refuses to run as root.
+        self._user = "postgres" if os.geteuid() == 0 else None
+        self.root = Path(tempfile.mkdtemp(prefix="ingot-pg-"))
+        if self._user:
+            shutil.chown(self.root, self._user)
+        self._cluster = self.root / "cluster"
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self._run("initdb", "-D", str(self._cluster), "-A", "trust", "-U", "ingot", "--no-sync")
+        self.start()
+
+    def start(self) -> None:
+        """Start the server and wait for it."""
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
+        self._run("pg_ctl", "-D", str(self._cluster), "-w", "-l", str(self.root / "log"), "-o", options, "start")
+
+    def stop(self) -> None:
+        """Stop the server as a crash would: connections break."""
+        self._run("pg_ctl", "-D", str(self._cluster), "-w", "-m", "immediate", "stop")
+
+    def close(self) -> None:
+        """Stop the server and remove its files."""
+        self.stop()
+        shutil.rmtree(self.root)
+
+    def new_database(self, name: str) -> str:
+        """Create a database; returns its URL."""
+        self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "ingot", name)
+        return f"postgresql+psycopg://ingot@127.0.0.1:{self.port}/{name}"
+
+    def _run(self, *argv: str) -> None:
+        subprocess.run(argv, check=True, capture_output=True, cwd="/", user=self._user, stdin=subprocess.DEVNULL)
