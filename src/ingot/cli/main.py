@@ -1,11 +1,24 @@
-"""The entry of the `ingot` command."""
+"""The `ingot` command. Each command loads only what it needs: `ingot --help` answers at once."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-app = typer.Typer(name="ingot", no_args_is_help=True, pretty_exceptions_enable=False, help="A machine image factory.")
+app = typer.Typer(
+    name="ingot",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="A machine image factory: appliances become bootable images.",
+)
+template_app = typer.Typer(no_args_is_help=True, help="Work with template files.")
+app.add_typer(template_app, name="template")
+
+_TemplateFile = Annotated[Path, typer.Argument(metavar="TEMPLATE", help="A template file, YAML or JSON.")]
+_CacheDir = Annotated[
+    Path, typer.Option(help="Where packages and trees are kept between builds.", envvar="INGOT_CACHE_DIR")
+]
+_DEFAULT_CACHE = Path("~/.cache/ingot/build")
 
 
 @app.command()
@@ -15,9 +28,39 @@ def serve(
     data_dir: Annotated[Path | None, typer.Option(help="Where everything is kept.")] = None,
 ) -> None:
     """Run the server with a local worker."""
-    from ingot.cli.serve import serve as run  # noqa: PLC0415 - a command loads only what it needs
+    from ingot.cli.serve import serve as run  # noqa: PLC0415
 
     run(host, port, data_dir)
+
+
+@app.command()
+def build(
+    template: _TemplateFile,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The image to write.")],
+    format_name: Annotated[str | None, typer.Option("--format", help="raw or qcow2; else by the name.")] = None,
+    cache_dir: _CacheDir = _DEFAULT_CACHE,
+    boot_test: Annotated[bool, typer.Option(help="Boot the image and fail when units failed.")] = False,
+    output_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Build an image from a template file, with no server."""
+    from ingot.cli.build import build as run  # noqa: PLC0415
+
+    run(
+        template,
+        output,
+        format_name=format_name,
+        cache_dir=cache_dir,
+        boot_test=boot_test,
+        output_json=output_json,
+    )
+
+
+@app.command()
+def doctor(cache_dir: _CacheDir = _DEFAULT_CACHE) -> None:
+    """Say what this machine lacks for building images, and how to get it."""
+    from ingot.cli.doctor import doctor as run  # noqa: PLC0415
+
+    run(cache_dir)
 
 
 @app.command()
@@ -26,6 +69,22 @@ def version() -> None:
     from ingot import __version__  # noqa: PLC0415
 
     typer.echo(__version__)
+
+
+@template_app.command()
+def validate(template: _TemplateFile) -> None:
+    """Report every mistake of a template file in one go."""
+    from ingot.cli.template import validate as run  # noqa: PLC0415
+
+    run(template)
+
+
+@template_app.command()
+def init(file: Annotated[Path, typer.Argument(help="The file to write.")] = Path("template.yml")) -> None:
+    """Write a commented example of a template."""
+    from ingot.cli.template import init as run  # noqa: PLC0415
+
+    run(file)
 
 
 def main() -> None:

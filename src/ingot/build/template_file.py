@@ -1,0 +1,206 @@
+"""Template files: YAML or JSON, with a `stack` section; every mistake is found in one go, with its line and column.
+
+Mind what old files say: numbers in quotes, `revision` for a package's release, two spellings of one key.
+"""
+
+import difflib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from ingot.build.errors import BuildError
+from ingot.build.template import Section, Template
+
+LARGEST = 4 * 1024 * 1024
+_MOST_ALIASES = 100
+_IGNORED = ("builders",)
+#: {key as some files have it: key as it is meant}, for everywhere in a file.
+_SPELLINGS = {"displayLicense": "displayLicenses", "sourceLogo": "source_logo"}
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """Something wrong in a template file; `line` and `column` count from 1."""
+
+    line: int
+    column: int
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}, column {self.column}: {self.path}: {self.message}"
+
+
+class TemplateFileError(BuildError):
+    """A template file is not usable as it is: `mistakes` has them all."""
+
+    def __init__(self, file: Path, mistakes: list[Mistake]) -> None:
+        self.mistakes = sorted(mistakes, key=lambda mistake: (mistake.line, mistake.column))
+        count = len(self.mistakes)
+        lines = "\n".join(f"  {mistake}" for mistake in self.mistakes)
+        super().__init__(f"{file} has {count} mistake{'s' if count > 1 else ''}:\n{lines}")
+
+
+def load_template(file: Path) -> Template:
+    """Read a template file; raises TemplateFileError, or BuildError when it cannot be read at all."""
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise BuildError(f"The template {file} cannot be read: {error.strerror}.") from error
+    return parse_template(content, file)
+
+
+def parse_template(content: bytes, file: Path) -> Template:
+    """Read a template from a file's bytes; `file` is for messages. JSON is read as the YAML that it is."""
+    if len(content) > LARGEST:
+        raise BuildError(f"The template {file} has {len(content)} bytes; at most {LARGEST} are possible.")
+    reader = _Reader(file)
+    try:
+        node = yaml.compose(content, Loader=yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        problem = getattr(error, "problem", None) or "it is no YAML"
+        raise TemplateFileError(file, [Mistake(line, column, "file", str(problem))]) from error
+    document = reader.read(node)
+    if reader.mistakes:
+        raise TemplateFileError(file, reader.mistakes)
+    return _template(document, reader)
+
+
+class _Reader:
+    """Turns YAML nodes into plain values and remembers where each one stands."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.mistakes: list[Mistake] = []
+        self._places: dict[tuple[str | int, ...], tuple[int, int]] = {}
+        self._seen: dict[int, int] = {}
+
+    def read(self, node: yaml.Node | None, path: tuple[str | int, ...] = ()) -> Any:
+        """The value of a node. Numbers stay as they are written: 1.0 is a version."""
+        if node is None:
+            return None
+        self._places[path] = (node.start_mark.line + 1, node.start_mark.column + 1)
+        self._seen[id(node)] = self._seen.get(id(node), 0) + 1
+        if sum(self._seen.values()) - len(self._seen) > _MOST_ALIASES:
+            raise TemplateFileError(self.file, [self.mistake(path, f"has more than {_MOST_ALIASES} aliases")])
+        if isinstance(node, yaml.MappingNode):
+            return dict(self._items(node, path))
+        if isinstance(node, yaml.SequenceNode):
+            return [self.read(item, (*path, index)) for index, item in enumerate(node.value)]
+        return _scalar(node)
+
+    def mistake(self, path: Iterable[str | int], message: str) -> Mistake:
+        """A mistake at the innermost known place of a path."""
+        parts = tuple(path)
+        place = parts
+        while place and place not in self._places:
+            place = place[:-1]
+        line, column = self._places.get(place, (1, 1))
+        return Mistake(line, column, _spell(parts) or "file", message)
+
+    def _items(self, node: yaml.MappingNode, path: tuple[str | int, ...]) -> Iterator[tuple[str, Any]]:
+        names: set[str] = set()
+        for key, value in node.value:
+            written = str(key.value)
+            name = _SPELLINGS.get(written, written)
+            if name in names:
+                line, column = key.start_mark.line + 1, key.start_mark.column + 1
+                self.mistakes.append(Mistake(line, column, _spell((*path, written)), "is there twice"))
+                continue
+            names.add(name)
+            yield name, self.read(value, (*path, name))
+
+
+def _scalar(node: yaml.Node) -> Any:
+    text = str(node.value)
+    match node.tag.rpartition(":")[2]:
+        case "null":
+            return None
+        case "bool":
+            return text.lower() in ("true", "yes", "on", "y")
+        case "int":
+            return int(text) if text.isdecimal() and not text.startswith("0") else text
+    return text
+
+
+def _template(document: Any, reader: _Reader) -> Template:
+    if not isinstance(document, dict) or not isinstance(document.get("stack"), dict):
+        raise TemplateFileError(reader.file, [reader.mistake((), "has no `stack` section")])
+    unknown = [key for key in document if key not in ("stack", *_IGNORED)]
+    mistakes = [reader.mistake((key,), _unknown(key, ("stack", *_IGNORED))) for key in unknown]
+    stack = document["stack"]
+    _forgive(stack)
+    try:
+        template = Template.model_validate(stack)
+    except ValidationError as error:
+        mistakes += [_mistake(problem, reader) for problem in error.errors(include_url=False)]
+    if mistakes:
+        raise TemplateFileError(reader.file, mistakes)
+    return template
+
+
+def _forgive(stack: dict[str, Any]) -> None:
+    """What old files say in their own way."""
+    system = stack.get("os")
+    if isinstance(system, dict):
+        if isinstance(system.get("pkgs"), dict):
+            system["pkgs"] = [system["pkgs"]]
+        for package in system.get("pkgs") or []:
+            if isinstance(package, dict) and "revision" in package:
+                package.setdefault("release", package.pop("revision"))
+    installation = stack.get("installation")
+    if isinstance(installation, dict) and isinstance(installation.get("kernelParams"), str):
+        installation["kernelParams"] = installation["kernelParams"].split()
+
+
+def _mistake(problem: Any, reader: _Reader) -> Mistake:
+    path = ("stack", *problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        known = _keys_at(Template, problem["loc"][:-1])
+        return reader.mistake(path, _unknown(str(problem["loc"][-1]), known))
+    if problem["type"] == "missing":
+        return reader.mistake(path, "is missing")
+    given = problem["input"]
+    shown = f"{given!r}: " if isinstance(given, str | int | float | bool) else ""
+    return reader.mistake(path, f"{shown}{problem['msg']}")
+
+
+def _unknown(key: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    near = difflib.get_close_matches(key, names, n=3, cutoff=0.5)
+    return f"is not known; did you mean {', '.join(near)}?" if near else f"is not known; there are {', '.join(names)}"
+
+
+def _keys_at(section: type[BaseModel], path: Iterable[str | int]) -> list[str]:
+    """The keys that a place in a template may have."""
+    for step in path:
+        if isinstance(step, int):
+            continue
+        field = next((f for f in section.model_fields.values() if f.alias == step), None)
+        inner = _section_in(field.annotation) if field else None
+        if inner is None:
+            return []
+        section = inner
+    return [str(field.alias) for field in section.model_fields.values()]
+
+
+def _section_in(annotation: Any) -> type[Section] | None:
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        if (found := _section_in(argument)) is not None:
+            return found
+    return None
+
+
+def _spell(path: Iterable[str | int]) -> str:
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else str(step)
+    return text

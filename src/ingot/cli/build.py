@@ -1,0 +1,138 @@
+"""`ingot build`: from a template file to a disk image, with no server at all."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from ingot.build.boot import boot, probe
+from ingot.build.errors import BuildError
+from ingot.build.request import BuildRequest, BuildResult, Format
+from ingot.build.template_file import load_template
+from ingot.cli.output import NOT_FOUND, WRONG_USE, console, fail
+
+_FORMATS: dict[str, Format] = {".qcow2": "qcow2", ".raw": "raw", ".img": "raw"}
+_ENGINE = (sys.executable, "-m", "ingot.build")
+
+
+def build(
+    template_file: Path,
+    output: Path,
+    *,
+    format_name: str | None,
+    cache_dir: Path,
+    boot_test: bool,
+    output_json: bool,
+) -> None:
+    """Build, follow the progress, and say what came of it."""
+    if not template_file.exists():
+        fail(f"There is no template {template_file}.", code=NOT_FOUND)
+    chosen = _format(output, format_name)
+    if not output.absolute().parent.is_dir():
+        fail(f"The directory {output.absolute().parent} does not exist.", code=NOT_FOUND)
+    try:
+        template = load_template(template_file)
+    except BuildError as error:
+        fail(error.message)
+    # Beside the output: the finished image is then moved into its place, never copied.
+    scratch = Path(tempfile.mkdtemp(prefix=".ingot-build-", dir=output.absolute().parent))
+    try:
+        request = BuildRequest(
+            template=template,
+            format=chosen,
+            output=scratch / "image",
+            scratch=scratch,
+            cache=cache_dir.expanduser().absolute(),
+            boot_scripts_dir=template_file.absolute().parent,
+        )
+        result = _run_engine(request, quiet=output_json)
+        report = None
+        if boot_test:
+            probe(scratch / "image")
+            report, _ = boot(scratch / "image")
+            if report.failed_units:
+                fail(f"The image boots, but {report.failed_units} units failed: {', '.join(report.failed)}.")
+        (scratch / "image").rename(output)
+    except BuildError as error:
+        fail(error.message, detail=error.detail)
+    finally:
+        _remove(scratch)
+    if output_json:
+        console.print_json(data={**result.model_dump(mode="json"), "output": str(output)})
+        return
+    _summarize(output, result, f"booted in {report.seconds:.0f} s, no failed units" if report else None)
+
+
+def _format(output: Path, name: str | None) -> Format:
+    chosen = _FORMATS.get(f".{name}" if name else output.suffix)
+    if chosen is None:
+        fail(
+            f"No format follows from {name or output.name}: end the name with .qcow2 or .raw, or use --format.",
+            code=WRONG_USE,
+        )
+    return chosen
+
+
+def _run_engine(request: BuildRequest, *, quiet: bool) -> BuildResult:
+    """Run the engine in a process of its own; Ctrl-C ends it with everything it started."""
+    file = request.scratch / "request.json"
+    file.write_text(request.model_dump_json(), encoding="utf-8")
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    process = subprocess.Popen(
+        [*_ENGINE, "run", str(file)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+        env={**os.environ, "INGOT_DIE_WITH_PARENT": str(os.getpid())},
+        text=True,
+    )
+    last: dict[str, Any] = {}
+    try:
+        with Progress(*columns, TimeElapsedColumn(), console=console, disable=quiet, transient=True) as progress:
+            task = progress.add_task("Starting", total=100)
+            for line in process.stdout or ():
+                document = json.loads(line)
+                if "stage" in document:
+                    progress.update(task, completed=document["percentage"], description=document["message"])
+                else:
+                    last = document
+    except KeyboardInterrupt:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+        _remove(request.scratch)
+        fail("Stopped. Nothing is left behind.")
+    if process.wait() != 0 or "result" not in last:
+        words = last.get("error", f"The engine ended with status {process.returncode}.")
+        raise BuildError(words, str(last.get("detail", "")))
+    return BuildResult.model_validate(last["result"])
+
+
+def _remove(scratch: Path) -> None:
+    """Remove the scratch directory, which may hold files of subordinate users."""
+    try:
+        shutil.rmtree(scratch)
+    except FileNotFoundError:
+        pass
+    except OSError:
+        subprocess.run([*_ENGINE, "remove", str(scratch)], check=False, capture_output=True)
+
+
+def _summarize(output: Path, result: BuildResult, boot_words: str | None) -> None:
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_row("Image", str(output))
+    table.add_row("Size", f"{result.size >> 20} MiB, a disk of {result.disk_size >> 20} MiB")
+    table.add_row("SHA-256", result.sha256 or "")
+    table.add_row("Packages", str(len(result.packages)))
+    stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in result.timings.items())
+    table.add_row("Time", f"{sum(result.timings.values()):.1f} s: {stages}")
+    if boot_words:
+        table.add_row("Boot test", boot_words)
+    console.print(table)
