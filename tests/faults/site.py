@@ -19,7 +19,7 @@ from ingot.settings import Settings
 from ingot.store.artifacts import LocalArtifacts
 from ingot.store.base import now
 from ingot.store.database import Database
-from ingot.store.tables import Attempt, Distribution, Image, ImagePackage, User
+from ingot.store.tables import Appliance, Attempt, Distribution, Image, ImagePackage, User
 
 ENGINE = Path(__file__).with_name("engine.py")
 PATIENCE_SECONDS = 60
@@ -129,16 +129,25 @@ class Site:
         eventually(reached.exists, f"{name} reaches {stage}; it is {self.attempt(name).state}")
         reached.unlink()
 
-    def generate(self, name: str) -> int:
-        """Ask for an image of a new appliance; returns the image's id."""
+    def add_appliance(self, name: str, *, login: str = "root", profile: bool = True) -> int:
+        """Create an appliance of a user; returns its id."""
         with self.database.transaction() as session:
-            owner = session.scalars(select(User)).one()
+            owner = session.scalars(select(User).where(User.login == login)).one()
             distribution = session.scalars(select(Distribution).order_by(Distribution.id)).first()
             assert distribution is not None
             appliance = appliances.create(
                 session, owner, name=name, version="1", description="", distribution_id=distribution.id
             )
-            os_profiles.create(session, appliance, distribution.profiles[0].id)
+            if profile:
+                os_profiles.create(session, appliance, distribution.profiles[0].id)
+            return appliance.id
+
+    def generate(self, name: str) -> int:
+        """Ask for an image of a new appliance; returns the image's id."""
+        appliance_id = self.add_appliance(name)
+        with self.database.transaction() as session:
+            appliance = session.get(Appliance, appliance_id)
+            assert appliance is not None
             image = images.generate(
                 session, appliance, format_name="raw", compress=True, simulated=False, overrides=None
             )
