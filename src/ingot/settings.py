@@ -40,6 +40,9 @@ class Settings(BaseSettings):
     cache_dir: Path | None = Field(
         default=None, description="Where packages and trees are kept; without it, in the data directory."
     )
+    cache_size: int = Field(
+        default=20 << 30, description="Bytes that cached trees may take; the least recently used go first."
+    )
     root_password: str | None = Field(
         default=None, repr=False, description="The administrator's password at the first start."
     )

@@ -2,10 +2,13 @@
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
+from ingot.build import namespace
+from ingot.build.cache import TreeCache, layer_key
 from ingot.build.disk import grub
 from ingot.build.disk.ext4 import size_needed
 from ingot.build.disk.image import make_disk
@@ -15,11 +18,13 @@ from ingot.build.formats.convert import convert, settle
 from ingot.build.manifest import Manifest, make_manifest
 from ingot.build.packages.fetch import fetch
 from ingot.build.packages.repository import Repository, split_version
+from ingot.build.packages.resolve import ResolvedPackage
 from ingot.build.request import BuildRequest, BuildResult, InstalledPackage, Progress
 from ingot.build.tree import files, network
 from ingot.build.tree.configure import configure
-from ingot.build.tree.initramfs import kernels, make_initramfs
+from ingot.build.tree.initramfs import concerns_initramfs, kernels, make_initramfs
 from ingot.build.tree.install import install_base, install_more
+from ingot.settings import Settings
 
 #: Stages with the percentage of the whole that each begins at.
 _STAGES = {
@@ -63,15 +68,16 @@ class Build:
         _require_space(request.scratch, 3 * installed_size)
         with self._enter("packages"):
             package_files = self._fetch(manifest)
-        tree = request.scratch / "tree"
-        with self._enter("install"):
-            self._install(manifest, package_files, tree)
         raw = request.scratch / "disk.raw"
-        with self._enter("configure"):
-            identities = Identities.of_build(manifest.identity)
-            self._configure(manifest, tree)
-        with self._enter("disk"):
-            disk_size = self._make_disk(manifest, tree, raw, identities)
+        with ExitStack() as layers:
+            with self._enter("install"):
+                tree = self._install(manifest, package_files, layers)
+            with self._enter("configure"):
+                identities = Identities.of_build(manifest.identity)
+                self._configure(manifest, tree)
+            with self._enter("disk"):
+                disk_size = self._make_disk(manifest, tree, raw, identities)
+        TreeCache(request.cache).prune(Settings().cache_size)
         with self._enter("convert"):
             convert(raw, request.output, request.format, compress=request.compress, log=self._log)
         with self._enter("finish"):
@@ -94,33 +100,64 @@ class Build:
 
         return fetch(repository, manifest.packages, self.request.cache, follow)
 
-    def _install(self, manifest: Manifest, package_files: Mapping[str, Path], tree: Path) -> None:
-        work = self.request.scratch / "control"
-        work.mkdir()
-        tree.mkdir()
-        tree.chmod(0o755)
-        base = [package_files[package.sha256] for package in manifest.base_packages()]
-        more = [package_files[package.sha256] for package in manifest.more_packages()]
-        share = len(base) / (len(base) + len(more))
+    def _install(self, manifest: Manifest, package_files: Mapping[str, Path], layers: ExitStack) -> Path:
+        """A tree of the manifest's packages that only this build writes to, over cached layers."""
+        cache = TreeCache(self.request.cache)
+        base_packages, more_packages = manifest.base_packages(), manifest.more_packages()
         environment = _environment(manifest)
-        install_base(
-            tree,
-            base,
-            work=work,
-            env=environment,
-            log=self._log,
-            on_progress=lambda part, what: self._report(0.8 * share * part, what),
-        )
-        if more:
-            install_more(
+        share = len(base_packages) / len(manifest.packages)
+
+        def make_base(tree: Path) -> None:
+            work = self.request.scratch / "control"
+            work.mkdir()
+            install_base(
                 tree,
-                more,
+                [package_files[package.sha256] for package in base_packages],
+                work=work,
                 env=environment,
                 log=self._log,
-                on_progress=lambda part, what: self._report(0.8 * (share + (1 - share) * part), what),
+                on_progress=lambda part, what: self._report(0.8 * share * part, what),
             )
-        self._report(0.8, "Making the initial RAM disk")
-        make_initramfs(tree, environment, self._log)
+            self._report(0.8 * share, "Making the initial RAM disk")
+            make_initramfs(tree, environment, self._log)
+
+        def make_full(upper: Path) -> None:
+            with self._mounted([base], upper) as tree:
+                install_more(
+                    tree,
+                    [package_files[package.sha256] for package in more_packages],
+                    env=environment,
+                    log=self._log,
+                    on_progress=lambda part, what: self._report(0.8 * (share + (1 - share) * part), what),
+                )
+                if concerns_initramfs(upper):
+                    self._report(0.9, "Making the initial RAM disk")
+                    make_initramfs(tree, environment, self._log)
+
+        description = _layer_description(manifest, base_packages, None)
+        base = layers.enter_context(cache.layer(description, make_base))
+        lower = [base]
+        if more_packages:
+            description = _layer_description(manifest, more_packages, layer_key(description))
+            lower.insert(0, layers.enter_context(cache.layer(description, make_full)))
+        upper = self.request.scratch / "upper"
+        upper.mkdir()
+        upper.chmod(0o755)
+        return layers.enter_context(self._mounted(lower, upper))
+
+    @contextmanager
+    def _mounted(self, lower: list[Path], upper: Path) -> Iterator[Path]:
+        """An overlay of layers (the topmost first in `lower`); what is written lands in `upper`."""
+        # The overlay's work directory has to be on the file system of `upper`.
+        work, target = upper.with_name(f"{upper.name}.work"), self.request.scratch / "tree"
+        work.mkdir()
+        target.mkdir(exist_ok=True)
+        namespace.mount_overlay(lower, upper, work, target)
+        try:
+            yield target
+        finally:
+            namespace.unmount(target)
+            shutil.rmtree(work)
 
     def _configure(self, manifest: Manifest, tree: Path) -> None:
         configure(
@@ -186,6 +223,18 @@ class Build:
 
 def _environment(manifest: Manifest) -> dict[str, str]:
     return {"SOURCE_DATE_EPOCH": str(manifest.epoch)}
+
+
+def _layer_description(manifest: Manifest, packages: Sequence[ResolvedPackage], parent: str | None) -> dict[str, Any]:
+    """Everything that a layer of packages is made from."""
+    distribution = manifest.distribution
+    return {
+        "engine": manifest.engine,
+        "distribution": f"{distribution.name} {distribution.version} {distribution.arch}",
+        "epoch": manifest.epoch,
+        "parent": parent,
+        "packages": [f"{package.name} {package.version} {package.sha256}" for package in packages],
+    }
 
 
 def _require_space(path: Path, needed: int) -> None:

@@ -67,8 +67,6 @@ def parse_template(content: bytes, file: Path) -> Template:
         problem = getattr(error, "problem", None) or "it is no YAML"
         raise TemplateFileError(file, [Mistake(line, column, "file", str(problem))]) from error
     document = reader.read(node)
-    if reader.mistakes:
-        raise TemplateFileError(file, reader.mistakes)
     return _template(document, reader)
 
 
@@ -133,7 +131,7 @@ def _template(document: Any, reader: _Reader) -> Template:
     if not isinstance(document, dict) or not isinstance(document.get("stack"), dict):
         raise TemplateFileError(reader.file, [reader.mistake((), "has no `stack` section")])
     unknown = [key for key in document if key not in ("stack", *_IGNORED)]
-    mistakes = [reader.mistake((key,), _unknown(key, ("stack", *_IGNORED))) for key in unknown]
+    mistakes = [*reader.mistakes, *(reader.mistake((key,), _unknown(key, ("stack", *_IGNORED))) for key in unknown)]
     stack = document["stack"]
     _forgive(stack)
     try:

@@ -13,6 +13,18 @@ def kernels(tree: Path) -> list[str]:
     return sorted(path.name.removeprefix("vmlinuz-") for path in (tree / "boot").glob("vmlinuz-*"))
 
 
+def concerns_initramfs(layer: Path) -> bool:
+    """Whether a layer of added packages brings what an initial RAM disk is made of."""
+    patterns = (
+        "boot/vmlinuz-*",
+        "usr/lib/modules/*",
+        "lib/modules/*",
+        "usr/share/initramfs-tools/*",
+        "etc/initramfs-tools/*",
+    )
+    return any(next(layer.glob(pattern), None) is not None for pattern in patterns)
+
+
 def make_initramfs(tree: Path, env: Mapping[str, str], log: Path) -> None:
     """Make the initial RAM disk of every kernel with the distribution's own generator.
 
