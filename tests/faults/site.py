@@ -142,14 +142,14 @@ class Site:
                 os_profiles.create(session, appliance, distribution.profiles[0].id)
             return appliance.id
 
-    def generate(self, name: str) -> int:
+    def generate(self, name: str, format_name: str = "raw") -> int:
         """Ask for an image of a new appliance; returns the image's id."""
         appliance_id = self.add_appliance(name)
         with self.database.transaction() as session:
             appliance = session.get(Appliance, appliance_id)
             assert appliance is not None
             image = images.generate(
-                session, appliance, format_name="raw", compress=True, simulated=False, overrides=None
+                session, appliance, format_name=format_name, compress=True, simulated=False, overrides=None
             )
             return image.id
 

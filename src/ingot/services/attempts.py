@@ -56,6 +56,11 @@ def report(
     """Extend the lease and note progress; returns whether a cancel is asked for. Raises LostAttemptError."""
     lease_until = now() + dt.timedelta(seconds=lease_seconds)
     _change(session, attempt_id, token, {"lease_until": lease_until, **(progress or {})})
+    return is_cancel_requested(session, attempt_id)
+
+
+def is_cancel_requested(session: Session, attempt_id: int) -> bool:
+    """Whether somebody wants this attempt to end."""
     return bool(session.scalar(select(Attempt.cancel_requested).where(Attempt.id == attempt_id)))
 
 
