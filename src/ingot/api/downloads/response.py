@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import quote
 
+import anyio
 import anyio.to_thread
+from anyio import CancelScope
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -170,20 +172,33 @@ class FileResponse(Response):
         os.close(self._descriptor)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the response; the file is closed however it ends."""
+        """Send the response until its end or until the client has gone; the file is closed either way."""
+        complete = False
+
+        async def watch(scope: CancelScope) -> None:
+            # The server drops what is sent to a client that is gone: without looking, we would not notice.
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            scope.cancel()
+
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             if scope["method"] == "HEAD":
                 await send({"type": "http.response.body", "body": b""})
                 return
-            for part in self._parts:
-                if isinstance(part, bytes):
-                    await send({"type": "http.response.body", "body": part, "more_body": True})
-                else:
-                    await self._send_range(part, send)
-            await send({"type": "http.response.body", "body": b""})
+            async with anyio.create_task_group() as group:
+                group.start_soon(watch, group.cancel_scope)
+                for part in self._parts:
+                    if isinstance(part, bytes):
+                        await send({"type": "http.response.body", "body": part, "more_body": True})
+                    else:
+                        await self._send_range(part, send)
+                await anyio.sleep(0)
+                complete = not group.cancel_scope.cancel_called
+                await send({"type": "http.response.body", "body": b""})
+                group.cancel_scope.cancel()
             last = max((part.end for part in self._parts if isinstance(part, ByteRange)), default=0)
-            if self._on_sent is not None and last == self._file.size:
+            if complete and self._on_sent is not None and last == self._file.size:
                 await anyio.to_thread.run_sync(self._on_sent)
         finally:
             self.close()
