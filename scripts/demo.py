@@ -6,6 +6,7 @@ kept in ~/.cache/ingot/demo (or $INGOT_DEMO_DIR), so that a second run is quick.
 
 import hashlib
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn, TransferSpeedColumn
 from rich.table import Table
@@ -24,7 +26,7 @@ from ingot.build import boot
 
 HOME = Path(os.environ.get("INGOT_DEMO_DIR") or "~/.cache/ingot/demo").expanduser()
 BOOT_SCRIPT = b'#!/bin/sh\necho "First boot of $(hostname)" | tee /var/www/html/index.html\n'
-console = Console(highlight=False)
+console = Console(highlight=False, record="--record" in sys.argv, width=100 if "--record" in sys.argv else None)
 timings: dict[str, float] = {}
 
 
@@ -46,6 +48,10 @@ def main() -> int:
     with step("Boot the downloaded file"):
         accelerator = boot_and_check(file, key, appliance["name"])
     summary(file, accelerator, generation_log)
+    if "--record" in sys.argv:
+        # Without Rich's own template: it loads fonts from elsewhere.
+        template = re.sub(r"@font-face \{\{.*?\}\}\n", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+        console.save_svg(sys.argv[sys.argv.index("--record") + 1], title="scripts/demo", code_format=template)
     return 0
 
 

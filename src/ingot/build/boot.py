@@ -81,6 +81,13 @@ class Machine:
         self._wait(lambda: file.exists() and file.read_bytes().endswith(b"\n"), seconds, "report its state")
         return BootReport(**json.loads(file.read_text(encoding="utf-8")))
 
+    def wait_for_end(self, seconds: float) -> None:
+        """Wait until the machine has switched itself off."""
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise BootError(f"The machine did not switch itself off within {seconds:.0f} seconds.") from None
+
     def _wait(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
         started = time.monotonic()
         while not condition():
@@ -110,8 +117,12 @@ def running(
     memory: int = 1024,
     guest_ports: Sequence[int] = (22, 80),
     disks: Sequence[Path] = (),
+    keep_changes: bool = False,
 ) -> Iterator[Machine]:
-    """Run an image (raw or qcow2) with `memory` MB until the context ends; its changes are thrown away."""
+    """Run an image (raw or qcow2) with `memory` MB until the context ends.
+
+    What the machine writes is thrown away unless `keep_changes` says that the image is its own.
+    """
     require("qemu-system-x86_64", "qemu-system-x86")
     chosen = accelerator or usable_accelerator()
     with tempfile.TemporaryDirectory(prefix="ingot-boot-") as name:
@@ -134,7 +145,8 @@ def running(
         if firmware == "uefi":
             argv += _uefi(directory)
         for disk in (image, *disks):
-            argv += ["-drive", f"file={disk},if=virtio,snapshot=on,format={_format_of(disk)}"]
+            snapshot = "off" if keep_changes else "on"
+            argv += ["-drive", f"file={disk},if=virtio,snapshot={snapshot},format={_format_of(disk)}"]
         with (directory / "qemu.log").open("wb") as log:
             process = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**ENVIRONMENT, "TMPDIR": str(directory)}

@@ -112,7 +112,9 @@ class _Reader:
                 self.mistakes.append(Mistake(line, column, _spell((*path, written)), "is there twice"))
                 continue
             names.add(name)
-            yield name, self.read(value, (*path, name))
+            content = self.read(value, (*path, name))
+            self._places[(*path, name)] = (key.start_mark.line + 1, key.start_mark.column + 1)
+            yield name, content
 
 
 def _scalar(node: yaml.Node) -> Any:
