@@ -62,8 +62,8 @@ builder: []
     assert found[10, "stack.installation.diskSize"] == "is there twice"
     assert found[12, "stack.installation.users[0].sudo"].startswith("7: ")
     assert "did you mean builders" in found[13, "builder"]
-    assert (2, "stack.version") in found
-    assert (4, "stack.os.version") in found
+    assert found[1, "stack.version"] == "is missing"
+    assert found[3, "stack.os.version"] == "is missing"
     assert [mistake.line for mistake in error.value.mistakes] == sorted(m.line for m in error.value.mistakes)
 
 
