@@ -23,7 +23,18 @@ _BOOT_PACKAGES = (
 _MINIMAL = Profile(
     name="Minimal",
     description="A bootable machine with a network and a package manager",
-    packages=("apt", "ca-certificates", "iproute2", "iputils-ping", "login", "netbase", "passwd", "sudo"),
+    packages=(
+        "apt",
+        "ca-certificates",
+        "iproute2",
+        "iputils-ping",
+        "login",
+        "netbase",
+        "passwd",
+        "sudo",
+        "systemd-timesyncd",
+        "tzdata",
+    ),
 )
 _SERVER = Profile(
     name="Server",

@@ -109,6 +109,7 @@ class Repository:
     def refresh(self) -> None:
         """Fetch the package lists and verify their signatures now."""
         with locked(self.root / "lock"):
+            self._configure()
             self._fetch_lists()
 
     def apt(self, argv: Sequence[str]) -> str:
@@ -138,9 +139,10 @@ class Repository:
         return matches[0]
 
     def _refresh_if_old(self) -> None:
-        if self._is_fresh():
+        if self._is_configured() and self._is_fresh():
             return
         with locked(self.root / "lock"):
+            self._configure()
             if not self._is_fresh():
                 self._fetch_lists()
 
@@ -148,14 +150,24 @@ class Repository:
         stamp = self.root / "fetched"
         return stamp.exists() and time.time() - stamp.stat().st_mtime < Settings().package_lists_max_age
 
-    def _fetch_lists(self) -> None:
-        require("apt-get", "apt")
+    def _configuration(self) -> str:
+        conf = _APT_CONF.format(root=self.root, arch=self.distribution.native_arch)
+        return conf + _machine_transport()
+
+    def _is_configured(self) -> bool:
+        """Whether apt's configuration is there and is for this place: a cache may have been moved."""
+        file = self.root / "apt.conf"
+        return file.exists() and f'Dir "{self.root}/";' in file.read_text(encoding="utf-8")
+
+    def _configure(self) -> None:
         for directory in ("lists/partial", "etc/apt.conf.d", "etc/preferences.d", "etc/sources.list.d"):
             (self.root / directory).mkdir(parents=True, exist_ok=True)
         (self.root / "status").touch()
         (self.root / "etc/sources.list").write_text(self._sources_text, encoding="utf-8")
-        conf = _APT_CONF.format(root=self.root, arch=self.distribution.native_arch) + _machine_transport()
-        (self.root / "apt.conf").write_text(conf, encoding="utf-8")
+        (self.root / "apt.conf").write_text(self._configuration(), encoding="utf-8")
+
+    def _fetch_lists(self) -> None:
+        require("apt-get", "apt")
         try:
             self.apt(["apt-get", "update", "--error-on=any", "-qq"])
         except ProgramFailedError as error:
