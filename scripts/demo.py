@@ -50,7 +50,8 @@ def main() -> int:
     summary(file, accelerator, generation_log)
     if "--record" in sys.argv:
         # Without Rich's own template: it loads fonts from elsewhere.
-        template = re.sub(r"@font-face \{\{.*?\}\}\n", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+        template = CONSOLE_SVG_FORMAT.replace("<!-- Generated with Rich https://www.textualize.io -->", "")
+        template = re.sub(r"@font-face \{\{.*?\}\}\n", "", template, flags=re.DOTALL)
         console.save_svg(sys.argv[sys.argv.index("--record") + 1], title="scripts/demo", code_format=template)
     return 0
 
@@ -250,6 +251,11 @@ def answer(response: httpx.Response) -> dict[str, Any]:
     return dict(response.json())
 
 
+def shown(path: Path) -> str:
+    """A path as people write it."""
+    return str(path).replace(str(Path.home()), "~", 1)
+
+
 def summary(file: Path, accelerator: str, log: Path) -> None:
     """Say how long each stage took and where everything is."""
     table = Table(title="The main job, end to end", title_justify="left", show_edge=False)
@@ -259,8 +265,8 @@ def summary(file: Path, accelerator: str, log: Path) -> None:
         table.add_row(title, f"{seconds:.1f}")
     console.print()
     console.print(table)
-    console.print(f"\nImage: {file} ({file.stat().st_size >> 20} MiB), booted on {accelerator}")
-    console.print(f"Server log: {log}")
+    console.print(f"\nImage: {shown(file)} ({file.stat().st_size >> 20} MiB), booted on {accelerator}")
+    console.print(f"Server log: {shown(log)}")
 
 
 if __name__ == "__main__":
