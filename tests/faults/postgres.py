@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 
+#: Debian keeps the server's programs off the path.
+_PROGRAMS = ":".join([*map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin"))), os.environ["PATH"]])
+
 
 class Postgres:
     """A cluster of its own; it can be stopped and started."""
 
     def __init__(self) -> None:
-        if shutil.which("initdb") is None or shutil.which("pg_ctl") is None:
-            pytest.skip("PostgreSQL's initdb and pg_ctl are not on the path")
+        if shutil.which("initdb", path=_PROGRAMS) is None:
+            pytest.skip("PostgreSQL's initdb is not installed: apt-get install postgresql")
         # PostgreSQL refuses to run as root.
         self._user = "postgres" if os.geteuid() == 0 else None
         self.root = Path(tempfile.mkdtemp(prefix="ingot-pg-"))
@@ -48,4 +51,12 @@ class Postgres:
         return f"postgresql+psycopg://ingot@127.0.0.1:{self.port}/{name}"
 
     def _run(self, *argv: str) -> None:
-        subprocess.run(argv, check=True, capture_output=True, cwd="/", user=self._user, stdin=subprocess.DEVNULL)
+        subprocess.run(
+            argv,
+            check=True,
+            capture_output=True,
+            cwd="/",
+            user=self._user,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "PATH": _PROGRAMS},
+        )

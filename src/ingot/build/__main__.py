@@ -55,10 +55,13 @@ def _in_namespace(work: Callable[[], None]) -> int:
             return 1
         return 0
 
-    try:
-        return namespace.call(guarded)
-    except BuildError as error:
+    def refused(error: BuildError) -> None:
         _say({"error": error.message, "detail": error.detail})
+
+    try:
+        return namespace.call(guarded, refused)
+    except BuildError as error:
+        refused(error)
         return 1
 
 

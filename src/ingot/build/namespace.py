@@ -7,6 +7,7 @@ child dies, or its parent, the kernel ends every process of the namespace and ta
 """
 
 import ctypes
+import errno
 import os
 import signal
 import sys
@@ -30,8 +31,14 @@ _MAPPED_IDS = 65536
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def call(function: Callable[[], int]) -> int:
+def _print(error: BuildError) -> None:
+    print(f"ingot: {error.message}", file=sys.stderr)
+
+
+def call(function: Callable[[], int], on_error: Callable[[BuildError], None] = _print) -> int:
     """Run `function` as root of new namespaces and return its exit status.
+
+    `on_error` is told, in the child, why the namespaces cannot be had; the status is 1 then.
 
     SIGTERM and SIGINT end the namespace with everything in it; the status is then 128 + signal.
     Raises BuildError with the remedy where the kernel or the machine's set-up refuses.
@@ -39,7 +46,7 @@ def call(function: Callable[[], int]) -> int:
     supervisor = os.fork()
     if supervisor == 0:
         die_with_parent()
-        _supervise(function)
+        _supervise(function, on_error)
     stopped_by = 0
 
     def stop(number: int, _frame: FrameType | None) -> None:
@@ -56,33 +63,35 @@ def call(function: Callable[[], int]) -> int:
     return 128 + stopped_by if stopped_by else os.waitstatus_to_exitcode(status)
 
 
-def _supervise(function: Callable[[], int]) -> NoReturn:
+def _supervise(function: Callable[[], int], on_error: Callable[[BuildError], None]) -> NoReturn:
     """In the child: enter the namespaces and wait for the pid namespace's first process."""
     try:
         _enter_user_namespace()
         _check(_libc.unshare(_CLONE_NEWNS | _CLONE_NEWPID | _CLONE_NEWIPC | _CLONE_NEWUTS), "unshare")
         first = os.fork()
         if first == 0:
-            os._exit(_first_process(function))
+            os._exit(_first_process(function, on_error))
         _, status = os.waitpid(first, 0)
         os._exit(abs(os.waitstatus_to_exitcode(status)))
     except BuildError as error:
-        print(f"ingot: {error.message}", file=sys.stderr)
+        on_error(error)
     os._exit(1)
 
 
-def _first_process(function: Callable[[], int]) -> int:
+def _first_process(function: Callable[[], int], on_error: Callable[[BuildError], None]) -> int:
     die_with_parent()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         _check(_libc.mount(b"none", b"/", None, _MS_REC_PRIVATE, None), "make mounts private")
-        _check(_libc.mount(b"proc", b"/proc", b"proc", 0, None), "mount /proc")
+        # In a container whose /proc is partly hidden the kernel allows no new one: the container's stays in view.
+        if _libc.mount(b"proc", b"/proc", b"proc", 0, None) != 0 and ctypes.get_errno() != errno.EPERM:
+            _check(-1, "mount /proc")
         status = function()
         sys.stdout.flush()
         return status
     except BuildError as error:
-        print(f"ingot: {error.message}", file=sys.stderr)
+        on_error(error)
         return 1
     except BaseException:
         sys.excepthook(*sys.exc_info())

@@ -83,7 +83,10 @@ def run_in_tree(
     namespaces of `ingot.build.namespace`.
     """
     with _filter_file() as seccomp:
-        sandbox: list[Argument] = ["bwrap", "--bind", tree, "/", "--dev", "/dev", "--proc", "/proc"]
+        # Where the namespace could have no /proc of its own, the sandbox cannot either.
+        own_proc = Path("/proc/self").readlink().name == str(os.getpid())
+        sandbox: list[Argument] = ["bwrap", "--bind", tree, "/", "--dev", "/dev"]
+        sandbox += ["--proc", "/proc"] if own_proc else ["--ro-bind", "/proc", "/proc"]
         sandbox += ["--tmpfs", "/tmp", "--tmpfs", "/run"]  # noqa: S108 - of the sandbox, not of the host
         for host_path, path in binds:
             sandbox += ["--ro-bind", host_path, path]

@@ -24,7 +24,7 @@ from ingot.logs import set_up_logs
 from ingot.process import bound_environment
 from ingot.services import first_start
 from ingot.settings import Settings
-from ingot.store.database import Database
+from ingot.store.database import MIGRATION_LOCK, Database
 
 _log = structlog.get_logger()
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
@@ -66,6 +66,7 @@ def _open_database(settings: Settings) -> tuple[Database, str | None]:
         database = Database(settings.database)
         database.migrate()
         with database.transaction() as session:
+            database.exclude_others(session, MIGRATION_LOCK)
             return database, first_start.prepare(session, root_password=settings.root_password)
     except CommandError as error:
         fail(

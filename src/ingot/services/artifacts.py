@@ -25,7 +25,9 @@ _UNREFERENCED_SECONDS = 3600
 
 
 def sweep_unreferenced(database: Database, artifacts: LocalArtifacts, prefix: str) -> None:
-    """Remove the contents of one directory of the store that a crash left without anything that refers to them."""
+    """Remove the contents of one directory of the store that a crash left without anything that refers to them,
+    and what was being written then."""
+    artifacts.remove_leftovers(_UNREFERENCED_SECONDS)
     hashes = artifacts.older_than(_UNREFERENCED_SECONDS, prefix)
     if not hashes:
         return

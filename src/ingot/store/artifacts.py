@@ -1,5 +1,6 @@
 """Artifacts: immutable files named by their SHA-256."""
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -26,7 +27,7 @@ class StoredArtifact:
 
 
 class ArtifactWriter:
-    """Writes one artifact, hashing on the way; nothing is visible before `commit`."""
+    """Writes one artifact, hashing on the way; nothing is visible before its context ends."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -36,11 +37,13 @@ class ArtifactWriter:
 
     def write(self, chunk: bytes) -> None:
         """Append bytes; raises ArtifactError when the disk is full."""
+        left = memoryview(chunk)
         try:
-            self._file.write(chunk)
+            # Unbuffered: what the disk refuses is refused here. A nearly full disk takes a part first.
+            while left:
+                left = left[self._file.write(left) :]
         except OSError as error:
-            free = shutil.disk_usage(Path(self._file.name).parent).free
-            raise ArtifactError(f"The file could not be stored ({error.strerror}); {free} bytes are free.") from error
+            raise _storage_error(Path(self._file.name), self.size + len(chunk), error) from error
         self._sha256.update(chunk)
         self._md5.update(chunk)
         self.size += len(chunk)
@@ -48,6 +51,14 @@ class ArtifactWriter:
     def result(self) -> StoredArtifact:
         """What was written so far."""
         return StoredArtifact(self._sha256.hexdigest(), self._md5.hexdigest(), self.size)
+
+
+def _storage_error(file: Path, needed: int, error: OSError) -> ArtifactError:
+    free = shutil.disk_usage(file.parent).free
+    return ArtifactError(
+        f"The file could not be stored ({error.strerror}): it needs at least {needed} bytes, and {free} bytes are free. "
+        "Make room in the data directory, then try again."
+    )
 
 
 class ArtifactStore(Protocol):
@@ -81,13 +92,15 @@ class LocalArtifacts:
     @contextmanager
     def writer(self) -> Iterator[ArtifactWriter]:
         """Write a new artifact: stored when the context ends well, gone when it does not."""
-        with tempfile.NamedTemporaryFile(dir=self._incoming, delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=self._incoming, delete=False, buffering=0) as file:
             try:
                 writer = ArtifactWriter(file)
                 yield writer
-                file.flush()
-                os.fsync(file.fileno())
-                self._place(Path(file.name), writer.result().sha256)
+                try:
+                    os.fsync(file.fileno())
+                    self._place(Path(file.name), writer.result().sha256)
+                except OSError as error:
+                    raise _storage_error(Path(file.name), writer.size, error) from error
             except BaseException:
                 Path(file.name).unlink(missing_ok=True)
                 raise
@@ -112,13 +125,27 @@ class LocalArtifacts:
         with os.scandir(directory) as entries:
             return {entry.name for entry in entries if entry.stat().st_mtime < limit}
 
+    def remove_leftovers(self, seconds: int) -> None:
+        """Remove files that a killed process was writing and that have not grown for so many seconds."""
+        limit = time.time() - seconds
+        for file in self._incoming.iterdir():
+            # Another process may remove or finish it at the same moment.
+            with contextlib.suppress(FileNotFoundError):
+                if file.stat().st_mtime < limit:
+                    file.unlink()
+
     def _place(self, file: Path, sha256: str) -> None:
         target = self.path(sha256)
         target.parent.mkdir(exist_ok=True)
         file.chmod(0o600)
         file.rename(target)
-        directory = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        for directory in (target.parent, self.root):
+            _sync_directory(directory)
+
+
+def _sync_directory(path: Path) -> None:
+    directory = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

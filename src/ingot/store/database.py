@@ -7,7 +7,7 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.orm import Session
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -50,17 +50,30 @@ class Database:
         if not self.is_sqlite:
             session.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": lock})
 
-    def migrate(self) -> None:
-        """Bring the tables to the present version; several servers may start at once."""
+    def migrate(self, revision: str = "head") -> None:
+        """Bring the tables to the present version, or up to `revision`; several servers may start at once."""
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS))
-        with self.engine.connect() as plain:
+        with self.engine.connect() as plain, self._without_cascades(plain):
             connection = plain.execution_options(sqlite_begin="EXCLUSIVE") if self.is_sqlite else plain
             with connection.begin():
                 if not self.is_sqlite:
                     connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": MIGRATION_LOCK})
                 config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+                command.upgrade(config, revision)
+
+    @contextmanager
+    def _without_cascades(self, connection: Connection) -> Iterator[None]:
+        """Let migrations rebuild a table on SQLite without that counting as the deletion of all its rows."""
+        if not self.is_sqlite:
+            yield
+            return
+        driver: Any = connection.connection.driver_connection
+        driver.execute("PRAGMA foreign_keys=ON")
+        try:
+            yield
+        finally:
+            driver.execute("PRAGMA foreign_keys=ON")
 
     def close(self) -> None:
         """Close all connections."""

@@ -12,7 +12,7 @@ from ingot.store.tables.catalogue import Distribution, DistributionProfile
 
 
 class Appliance(Record):
-    """An appliance of a user. `revision` counts the changes of its content."""
+    """An appliance of a user. `revision` counts the changes of its content; `parent_id` is what it was cloned from."""
 
     __tablename__ = "appliance"
     __table_args__ = (UniqueConstraint("owner_id", "name", "version"),)
@@ -27,6 +27,7 @@ class Appliance(Record):
     uuid: Mapped[str] = mapped_column(unique=True)
     revision: Mapped[int] = mapped_column(default=1)
     imported: Mapped[bool] = mapped_column(default=False)
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("appliance.id", ondelete="SET NULL"), index=True)
     last_package_update: Mapped[dt.datetime] = mapped_column(UtcDateTime)
     install_profile: Mapped["InstallProfile"] = relationship(cascade="all, delete-orphan", lazy="selectin")
     os_profile: Mapped["OsProfile | None"] = relationship(cascade="all, delete-orphan", lazy="selectin")

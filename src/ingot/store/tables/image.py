@@ -27,7 +27,7 @@ class Image(Record):
     appliance: Mapped[Appliance] = relationship()
     target_format_id: Mapped[int] = mapped_column(ForeignKey("target_format.id"))
     target_format: Mapped[TargetFormat] = relationship(lazy="joined")
-    attempt_id: Mapped[int | None] = mapped_column(ForeignKey("attempt.id", use_alter=True))
+    attempt_id: Mapped[int | None] = mapped_column(ForeignKey("attempt.id"))
     attempt: Mapped[Attempt | None] = relationship(lazy="joined")
     name: Mapped[str]
     version: Mapped[str]
