@@ -56,8 +56,8 @@ class ArtifactWriter:
 def _storage_error(file: Path, needed: int, error: OSError) -> ArtifactError:
     free = shutil.disk_usage(file.parent).free
     return ArtifactError(
-        f"The file could not be stored ({error.strerror}): it needs at least {needed} bytes, and {free} bytes are free. "
-        "Make room in the data directory, then try again."
+        f"The file could not be stored ({error.strerror}): it needs at least {needed} bytes, and {free} bytes are "
+        "free. Make room in the data directory, then try again."
     )
 
 

@@ -69,7 +69,7 @@ class Database:
             yield
             return
         driver: Any = connection.connection.driver_connection
-        driver.execute("PRAGMA foreign_keys=ON")
+        driver.execute("PRAGMA foreign_keys=OFF")
         try:
             yield
         finally:
