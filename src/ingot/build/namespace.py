@@ -7,7 +7,6 @@ child dies, or its parent, the kernel ends every process of the namespace and ta
 """
 
 import ctypes
-import errno
 import os
 import signal
 import sys
@@ -67,10 +66,12 @@ def _supervise(function: Callable[[], int], on_error: Callable[[BuildError], Non
     """In the child: enter the namespaces and wait for the pid namespace's first process."""
     try:
         _enter_user_namespace()
-        _check(_libc.unshare(_CLONE_NEWNS | _CLONE_NEWPID | _CLONE_NEWIPC | _CLONE_NEWUTS), "unshare")
+        own_processes = _may_mount_proc()
+        kinds = _CLONE_NEWNS | _CLONE_NEWIPC | _CLONE_NEWUTS | (_CLONE_NEWPID if own_processes else 0)
+        _check(_libc.unshare(kinds), "unshare")
         first = os.fork()
         if first == 0:
-            os._exit(_first_process(function, on_error))
+            os._exit(_first_process(function, on_error, own_processes))
         _, status = os.waitpid(first, 0)
         os._exit(abs(os.waitstatus_to_exitcode(status)))
     except BuildError as error:
@@ -78,15 +79,14 @@ def _supervise(function: Callable[[], int], on_error: Callable[[BuildError], Non
     os._exit(1)
 
 
-def _first_process(function: Callable[[], int], on_error: Callable[[BuildError], None]) -> int:
+def _first_process(function: Callable[[], int], on_error: Callable[[BuildError], None], own_processes: bool) -> int:
     die_with_parent()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         _check(_libc.mount(b"none", b"/", None, _MS_REC_PRIVATE, None), "make mounts private")
-        # In a container whose /proc is partly hidden the kernel allows no new one: the container's stays in view.
-        if _libc.mount(b"proc", b"/proc", b"proc", 0, None) != 0 and ctypes.get_errno() != errno.EPERM:
-            _check(-1, "mount /proc")
+        if own_processes:
+            _check(_mount_proc(), "mount /proc")
         status = function()
         sys.stdout.flush()
         return status
@@ -96,6 +96,34 @@ def _first_process(function: Callable[[], int], on_error: Callable[[BuildError],
     except BaseException:
         sys.excepthook(*sys.exc_info())
         return 1
+
+
+def _mount_proc() -> int:
+    return int(_libc.mount(b"proc", b"/proc", b"proc", 0, None))
+
+
+def _may_mount_proc() -> bool:
+    """Whether the kernel allows a /proc of our own.
+
+    It does not in a container that hides parts of its /proc; builds then share the container's process ids, and end
+    with their parent by the kernel's signal alone.
+    """
+    probe = os.fork()
+    if probe == 0:
+        die_with_parent()
+        if _libc.unshare(_CLONE_NEWNS | _CLONE_NEWPID) != 0:
+            os._exit(1)
+        inner = os.fork()
+        if inner == 0:
+            private = _libc.mount(b"none", b"/", None, _MS_REC_PRIVATE, None)
+            os._exit(0 if private == 0 and _mount_proc() == 0 else 1)
+        os._exit(os.waitstatus_to_exitcode(os.waitpid(inner, 0)[1]))
+    return os.waitpid(probe, 0)[1] == 0
+
+
+def has_own_processes() -> bool:
+    """Whether this process is the first of a pid namespace of its own."""
+    return os.getpid() == 1
 
 
 def _enter_user_namespace() -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from ingot.build.namespace import has_own_processes
 from ingot.build.run import Argument, run
 
 _CAPABILITIES = (
@@ -84,9 +85,8 @@ def run_in_tree(
     """
     with _filter_file() as seccomp:
         # Where the namespace could have no /proc of its own, the sandbox cannot either.
-        own_proc = Path("/proc/self").readlink().name == str(os.getpid())
         sandbox: list[Argument] = ["bwrap", "--bind", tree, "/", "--dev", "/dev"]
-        sandbox += ["--proc", "/proc"] if own_proc else ["--ro-bind", "/proc", "/proc"]
+        sandbox += ["--proc", "/proc"] if has_own_processes() else ["--ro-bind", "/proc", "/proc"]
         sandbox += ["--tmpfs", "/tmp", "--tmpfs", "/run"]  # noqa: S108 - of the sandbox, not of the host
         for host_path, path in binds:
             sandbox += ["--ro-bind", host_path, path]
