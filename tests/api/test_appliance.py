@@ -1,5 +1,6 @@
 """Appliances and their layers through the API."""
 
+import re
 from typing import Any
 
 import httpx
@@ -26,12 +27,14 @@ def test_any_name_works_and_is_found_again(root: httpx.Client, make_appliance: A
         assert [one["uri"] for one in found["appliances"]["appliances"]["appliance"]] == [appliance["uri"]]
 
 
-@pytest.mark.parametrize(("name", "words"), [("", "missing"), ("x" * 256, "at most 255"), ("a\u0007b", "control")])
+@pytest.mark.parametrize(
+    ("name", "words"), [("", "missing"), ("x" * 256, "at most 255"), ("a\u0007b", r"control|U\+0007")]
+)
 def test_impossible_names_are_refused(root: httpx.Client, name: str, words: str) -> None:
     body = {"appliance": {"name": name, "version": "1", "distributionUri": "distributions/1"}}
     response = root.post("users/root/appliances", json=body)
     assert response.status_code == 400
-    assert words in _message(response)
+    assert re.search(words, _message(response))
 
 
 def test_name_and_version_are_unique_per_user(root: httpx.Client, alice: httpx.Client, make_appliance: Any) -> None:

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Mapping
 
 import structlog
+from sqlalchemy.exc import IntegrityError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -72,6 +73,10 @@ def error_response(request: Request, error: Exception) -> Response:
         status, message, message_id = 400, str(error), "ERROR.MESSAGE.MALFORMED"
     elif isinstance(error, ArtifactError):
         status, message, message_id = 507, str(error), "ERROR.STORAGE.FULL"
+    elif isinstance(error, IntegrityError):
+        status, message_id = 409, "ERROR.CONFLICT.SIMULTANEOUS"
+        message = "Somebody else changed the same thing, or took the same name, at this moment. Read it and try again."
+        _log.warning("a request lost against another one", path=request.url.path, error=str(error.orig))
     elif isinstance(error, HTTPException):
         status, headers = error.status_code, dict(error.headers or {})
         message = {

@@ -19,7 +19,7 @@ from ingot.services.artifacts import sweep
 from ingot.services.errors import NotFoundError
 from ingot.settings import Settings
 from ingot.store.artifacts import ArtifactStore
-from ingot.store.database import Database
+from ingot.store.database import LARGEST_ID, Database
 from ingot.store.tables import User
 
 _M = TypeVar("_M", bound=Message)
@@ -86,7 +86,7 @@ class Call:
     def number(self, name: str) -> int:
         """An id in the path; what is no number names no object."""
         text = str(self.request.path_params[name])
-        if not text.isdecimal() or len(text) > 18:
+        if not text.isdecimal() or len(text) > 18 or int(text) > LARGEST_ID:
             raise NotFoundError(f"There is nothing with the id {text}.", text)
         return int(text)
 

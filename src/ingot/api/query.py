@@ -12,10 +12,11 @@ from typing import Any
 from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedInput
 from sqlalchemy import ColumnElement, SQLColumnExpression, and_, or_
-from sqlalchemy.types import Boolean, Integer
+from sqlalchemy.types import BigInteger, Boolean, Integer
 
 from ingot.services.errors import InvalidError
 from ingot.store.base import UtcDateTime
+from ingot.store.database import LARGEST_ID
 
 _LONGEST = 4096
 _DEEPEST = 32
@@ -102,7 +103,8 @@ def _typed(field: str, column: Any, text: str) -> int | bool | dt.datetime:
         if isinstance(column.type, Boolean):
             return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
         if isinstance(column.type, Integer):
-            return max(-(2**63), min(2**63 - 1, int(text)))
+            largest = 2**63 - 1 if isinstance(column.type, BigInteger) else LARGEST_ID
+            return max(-largest, min(largest, int(text)))
         value = dt.datetime.fromisoformat(text)
         return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value
     except (KeyError, ValueError):

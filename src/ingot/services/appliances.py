@@ -1,7 +1,9 @@
 """Appliances."""
 
+import copy
 import re
 import uuid
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -9,14 +11,25 @@ from sqlalchemy.orm import Session
 from ingot.services import install_profiles
 from ingot.services.errors import ConflictError, InvalidError, NotFoundError
 from ingot.store.base import now
-from ingot.store.tables import Appliance, Attempt, Distribution, Image, InstallProfile, User
+from ingot.store.tables import (
+    Appliance,
+    Attempt,
+    BootScript,
+    Distribution,
+    Image,
+    InstallProfile,
+    OsProfile,
+    OsProfilePackage,
+    User,
+)
 
 _LONGEST = 255
 
 
-def find(session: Session, owner: User, appliance_id: int) -> Appliance:
-    """An appliance of a user."""
-    appliance = session.get(Appliance, appliance_id)
+def find(session: Session, owner: User, appliance_id: int, *, to_change: bool = False) -> Appliance:
+    """An appliance of a user; who wants `to_change` it or its layers waits for others who do."""
+    lock = {"of": Appliance, "key_share": True} if to_change else None
+    appliance = session.get(Appliance, appliance_id, with_for_update=lock)
     if appliance is None or appliance.owner_id != owner.id:
         raise NotFoundError(
             f"User {owner.login} has no appliance {appliance_id}.",
@@ -63,6 +76,39 @@ def update(
     if description is not None:
         appliance.description = description
     session.flush()
+
+
+def clone(session: Session, source: Appliance, *, name: str | None, version: str | None) -> Appliance:
+    """Copy an appliance with all its layers under another name or version; images stay with the source.
+
+    The contents of its boot scripts are shared: the caller keeps them from being swept meanwhile.
+    """
+    new = create(
+        session,
+        source.owner,
+        name=name if name is not None else source.name,
+        version=version if version is not None else source.version,
+        description=source.description,
+        distribution_id=source.distribution_id,
+    )
+    new.parent_id, new.last_package_update = source.id, source.last_package_update
+    new.install_profile.document = copy.deepcopy(source.install_profile.document)
+    new.install_profile.next_id = source.install_profile.next_id
+    if source.os_profile is not None:
+        packages = [OsProfilePackage(**_content(package)) for package in source.os_profile.packages]
+        new.os_profile = OsProfile(profile=source.os_profile.profile, packages=packages)
+    new.boot_scripts = [BootScript(**_content(script)) for script in source.boot_scripts]
+    session.flush()
+    return new
+
+
+def _content(row: OsProfilePackage | BootScript) -> dict[str, Any]:
+    """What a row says, without its identity, its times and what it belongs to."""
+    return {
+        column.key: getattr(row, column.key)
+        for column in row.__table__.columns
+        if not column.primary_key and not column.foreign_keys and column.key not in ("created", "last_modified")
+    }
 
 
 def touch(appliance: Appliance) -> None:

@@ -45,16 +45,24 @@ def update(
     name: str | None,
     boot_type: str | None,
     boot_order: int | None,
-) -> None:
-    """Change what is given."""
+    md5: str | None,
+) -> str | None:
+    """Change what is given. Another `md5` than the content's announces another content: it has to be uploaded.
+
+    Returns the hash of the content that is no longer the script's, if so.
+    """
     if name is not None:
         script.name = _free_name(appliance, name, script.id)
     if boot_type is not None:
         script.boot_type = boot_type
     if boot_order is not None:
         script.boot_order = _checked_order(boot_order)
+    before = script.sha256 if md5 and script.md5 and md5.lower() != script.md5 else None
+    if before:
+        script.sha256 = script.md5 = script.size = script.uploaded = script.file_name = None
     appliances.touch(appliance)
     session.flush()
+    return before
 
 
 def set_content(

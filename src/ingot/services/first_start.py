@@ -1,4 +1,7 @@
-"""What a server needs before anybody can use it; done at every start, it only adds what is missing."""
+"""What a server needs before anybody can use it; done at every start, it adds what is missing.
+
+Servers that start at once take turns: the caller holds the migrations' lock (`Database.exclude_others`).
+"""
 
 import datetime as dt
 import secrets
@@ -94,6 +97,9 @@ def _add_roles(session: Session) -> dict[str, Role]:
             entries = [RoleEntitlement(entitlement=entitlement) for entitlement in sorted(set(entitlements))]
             roles[name] = Role(name=name, description=description, entitlements=entries)
             session.add(roles[name])
+    # Other roles are the administrators' to change; root may do everything, also what a later version brings.
+    missing = set(ROLES[ADMINISTRATOR][1]) - {entry.entitlement for entry in roles[ADMINISTRATOR].entitlements}
+    roles[ADMINISTRATOR].entitlements += [RoleEntitlement(entitlement=name) for name in sorted(missing)]
     return roles
 
 
@@ -133,25 +139,25 @@ def _add_target_formats(session: Session, org: Organisation) -> None:
 
 
 def _add_distributions(session: Session) -> None:
-    known = {(row.name, row.version, row.arch) for row in session.scalars(select(Distribution))}
+    known = {(row.name, row.version, row.arch): row for row in session.scalars(select(Distribution))}
     for distribution in DISTRIBUTIONS:
-        if (distribution.name, distribution.version, distribution.arch) in known:
-            continue
-        session.add(
-            Distribution(
+        row = known.get((distribution.name, distribution.version, distribution.arch))
+        if row is None:
+            row = Distribution(
                 name=distribution.name,
                 version=distribution.version,
                 arch=distribution.arch,
                 description=distribution.description,
                 package_type=distribution.package_type,
                 release_date=dt.datetime.fromisoformat(distribution.release_date).replace(tzinfo=dt.UTC),
-                profiles=[
-                    DistributionProfile(
-                        name=profile.name,
-                        description=profile.description,
-                        package_names=sorted(profile.packages),
-                    )
-                    for profile in distribution.profiles
-                ],
+                profiles=[],
             )
-        )
+            session.add(row)
+        # A profile is what the engine of this version installs for its name.
+        profiles = {profile.name: profile for profile in row.profiles}
+        for profile in distribution.profiles:
+            entry = profiles.get(profile.name)
+            if entry is None:
+                entry = DistributionProfile(name=profile.name)
+                row.profiles.append(entry)
+            entry.description, entry.package_names = profile.description, sorted(profile.packages)

@@ -4,36 +4,21 @@ A profile is kept as one document with the fields of the API's message. Whatever
 whole, gets its ids, and has its passwords hashed; a clear password is never kept.
 """
 
-import base64
-import difflib
-import re
-import zoneinfo
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
-from ingot.messages.access import SSHKey
 from ingot.messages.install_profile import InstallProfile as ProfileMessage
 from ingot.messages.install_profile import Nic, OSGroup, OSUser
-from ingot.services import appliances
+from ingot.services import appliances, install_profile_rules
 from ingot.services.errors import InvalidError
 from ingot.services.passwords import hash_for_machine
 from ingot.store.tables import Appliance, InstallProfile
 
-_NAME = re.compile(r"[a-z_][a-z0-9_.-]{0,31}")
-_KEY_TYPES = (
-    "ssh-rsa",
-    "ssh-dss",
-    "ssh-ed25519",
-    "ecdsa-sha2-nistp256",
-    "ecdsa-sha2-nistp384",
-    "ecdsa-sha2-nistp521",
-    "sk-ssh-ed25519@openssh.com",
-    "sk-ecdsa-sha2-nistp256@openssh.com",
-)
-_SMALLEST_DISK = 512
-_LARGEST_DISK = 64 * 1024 * 1024
-_RESERVED_IDS = range(60001, 2**32)
+#: How many mistakes one refusal names; what a generation may set differently from its appliance.
+_NAMED_MISTAKES = 20
+_OVERRIDABLE = ("disk_size", "swap_size", "memory_size", "hw_type", "root_user")
+_Item = TypeVar("_Item", OSUser, OSGroup, Nic)
 _DEFAULT = ProfileMessage(
     disk_size=12288,
     swap_size=512,
@@ -102,22 +87,46 @@ def _attribute_of(kind: type[OSUser | OSGroup | Nic]) -> str:
     return {OSUser: "users", OSGroup: "groups", Nic: "nics"}[kind]
 
 
+def with_overrides(profile: InstallProfile, overrides: ProfileMessage | None) -> ProfileMessage:
+    """The profile with what one generation sets differently, checked; passwords are hashed."""
+    before = message_of(profile)
+    if overrides is None:
+        return before
+    # Clients send 0 for a size that they do not mean; only swap can be none.
+    given = {name: getattr(overrides, name) for name in _OVERRIDABLE}
+    changes = {name: value for name, value in given.items() if value or (name == "swap_size" and value is not None)}
+    if overrides.root_user and before.root_user:
+        root = {name: value for name, value in overrides.root_user if value is not None}
+        if "password" in root:
+            root.setdefault("encrypted", False)
+        changes["root_user"] = before.root_user.model_copy(update=root)
+    merged = before.model_copy(update=changes)
+    _refuse_mistakes(merged)
+    return merged.model_copy(update={"root_user": _root(merged, before)})
+
+
 def _store(session: Session, appliance: Appliance, wanted: ProfileMessage, before: ProfileMessage) -> None:
     profile = appliance.install_profile
-    mistakes = list(_mistakes(wanted))
-    if mistakes:
-        raise InvalidError(" ".join(mistakes), message_id="ERROR.INSTALLPROFILE.INVALID")
+    _refuse_mistakes(wanted)
+    users = _numbered(wanted.users, before.users, profile)
     known = {user.db_id: user.password for user in before.users or []}
-    root_before = before.root_user.password if before.root_user else None
     changes: dict[str, object] = {
-        "root_user": _with_hash(wanted.root_user, root_before) if wanted.root_user else None,
-        "users": [_with_hash(_with_id(user, profile), known.get(user.db_id)) for user in wanted.users or []],
-        "groups": [_with_id(group, profile) for group in wanted.groups or []],
-        "nics": [_with_id(nic, profile) for nic in wanted.nics or []],
+        "root_user": _root(wanted, before),
+        "users": [_with_hash(user, known.get(user.db_id)) for user in users],
+        "groups": _numbered(wanted.groups, before.groups, profile),
+        "nics": _ordered(_numbered(wanted.nics, before.nics, profile)),
     }
     profile.document = _document(wanted.model_copy(update=changes))
     appliances.touch(appliance)
     session.flush()
+
+
+def _refuse_mistakes(wanted: ProfileMessage) -> None:
+    found = list(install_profile_rules.mistakes(wanted))
+    if len(found) > _NAMED_MISTAKES:
+        found[_NAMED_MISTAKES:] = [f"And {len(found) - _NAMED_MISTAKES} mistakes more."]
+    if found:
+        raise InvalidError(" ".join(found), message_id="ERROR.INSTALLPROFILE.INVALID")
 
 
 def _document(message: ProfileMessage) -> dict[str, Any]:
@@ -125,11 +134,36 @@ def _document(message: ProfileMessage) -> dict[str, Any]:
     return message.model_dump(mode="json", exclude_none=True, exclude=hidden)
 
 
-def _with_id(item: Any, profile: InstallProfile) -> Any:
-    if item.db_id is not None and item.db_id < profile.next_id:
-        return item
-    profile.next_id += 1
-    return item.model_copy(update={"db_id": profile.next_id - 1})
+def _numbered(wanted: list[_Item] | None, before: list[_Item] | None, profile: InstallProfile) -> list[_Item]:
+    """The items with their ids: those that were there keep theirs, all others get new ones."""
+    free = {item.db_id for item in before or []}
+    numbered = []
+    for item in wanted or []:
+        if item.db_id is not None and item.db_id in free:
+            free.discard(item.db_id)
+            numbered.append(item)
+        else:
+            numbered.append(item.model_copy(update={"db_id": profile.next_id}))
+            profile.next_id += 1
+    return numbered
+
+
+def _ordered(nics: list[Nic]) -> list[Nic]:
+    """The interfaces, each with an order: those without one come last."""
+    following = max((nic.order for nic in nics if nic.order is not None), default=-1) + 1
+    ordered = []
+    for nic in nics:
+        if nic.order is None:
+            ordered.append(nic.model_copy(update={"order": following}))
+            following += 1
+        else:
+            ordered.append(nic)
+    return ordered
+
+
+def _root(wanted: ProfileMessage, before: ProfileMessage) -> OSUser | None:
+    password = before.root_user.password if before.root_user else None
+    return _with_hash(wanted.root_user, password) if wanted.root_user else None
 
 
 def _with_hash(user: OSUser, before: str | None) -> OSUser:
@@ -140,81 +174,3 @@ def _with_hash(user: OSUser, before: str | None) -> OSUser:
     if user.encrypted:
         return user
     return user.model_copy(update={"password": hash_for_machine(user.password), "encrypted": True})
-
-
-def _mistakes(profile: ProfileMessage) -> Any:
-    """Every mistake of a profile, a sentence each."""
-    disk, swap = profile.disk_size, profile.swap_size or 0
-    if disk is not None and not _SMALLEST_DISK <= disk <= _LARGEST_DISK:
-        yield f"A disk of {disk} MB is not possible: diskSize is {_SMALLEST_DISK} to {_LARGEST_DISK} MB."
-    if swap < 0 or (disk is not None and swap >= disk):
-        yield f"A swap size of {swap} MB does not fit a disk of {disk} MB."
-    if profile.timezone and profile.timezone not in zoneinfo.available_timezones():
-        yield f"There is no time zone {profile.timezone}{_near(profile.timezone, zoneinfo.available_timezones())}."
-    if profile.kernel_parameters and not profile.kernel_parameters.isprintable():
-        yield "The kernel parameters have control characters."
-    groups = [group.name or "" for group in profile.groups or []]
-    users = [user.name or "" for user in profile.users or []]
-    for kind, names in (("user", users), ("group", groups)):
-        for name in names:
-            if not _NAME.fullmatch(name):
-                yield f"{name!r} cannot be a {kind}'s name: use up to 32 of a-z, 0-9, '_', '-', '.', a letter first."
-            if names.count(name) > 1:
-                yield f"There is more than one {kind} {name}."
-    for user in profile.users or []:
-        yield from _user_mistakes(user)
-    for group in profile.groups or []:
-        yield from _id_mistakes("group", group.name, group.group_id, bool(group.system_group))
-    if profile.root_user:
-        yield from _key_mistakes(profile.root_user)
-    if profile.nics and len({nic.order for nic in profile.nics}) != len(profile.nics):
-        yield "Two network interfaces have the same order."
-    if profile.partition_auto is False:
-        yield "Advanced partitioning is not available here yet: set partitionAuto to true."
-
-
-def _user_mistakes(user: OSUser) -> Any:
-    if user.name == "root":
-        yield "The user root is set by rootUser."
-    yield from _id_mistakes("user", user.name, user.user_id, bool(user.system_user))
-    if user.home_dir and (not user.home_dir.startswith("/") or ":" in user.home_dir):
-        yield f"The home directory {user.home_dir!r} of user {user.name} is no absolute path."
-    if user.shell and not user.shell.startswith("/"):
-        yield f"The shell {user.shell!r} of user {user.name} is no absolute path."
-    if user.full_name and re.search(r"[:\n]", user.full_name):
-        yield f"The full name of user {user.name} has a colon or a line break."
-    if user.sudo is not None and user.sudo not in (0, 1, 2):
-        yield f"sudo {user.sudo} of user {user.name} is not possible: 0 is none, 1 with password, 2 without."
-    yield from _key_mistakes(user)
-
-
-def _id_mistakes(kind: str, name: str | None, text: str | None, is_system: bool) -> Any:
-    if text is None or text == "":
-        return
-    lowest = 201 if is_system else 1000
-    if not text.isdecimal() or int(text) < lowest or int(text) in _RESERVED_IDS:
-        yield f"The id {text} of {kind} {name} is not possible: use a number from {lowest} to 60000."
-
-
-def _key_mistakes(user: OSUser) -> Any:
-    for key in user.ssh_keys or []:
-        if not is_public_key(key):
-            shown = (key.public_key or "")[:40]
-            yield f"The SSH key {key.name} of user {user.name} ({shown}…) is no public key such as ssh-ed25519 AAAA…"
-
-
-def is_public_key(key: SSHKey) -> bool:
-    """Whether a key is one line of a public key file."""
-    words = (key.public_key or "").strip().split(None, 2)
-    if len(words) < 2 or words[0] not in _KEY_TYPES or "\n" in (key.public_key or "").strip():
-        return False
-    try:
-        blob = base64.b64decode(words[1], validate=True)
-    except ValueError:
-        return False
-    return blob[4 : 4 + len(words[0])] == words[0].encode()
-
-
-def _near(word: str, words: set[str]) -> str:
-    near = difflib.get_close_matches(word, words, n=3)
-    return f"; did you mean {', '.join(near)}?" if near else ""

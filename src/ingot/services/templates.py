@@ -47,7 +47,7 @@ def template_of(appliance: Appliance, overrides: ProfileMessage | None) -> Templ
                     for package in profile.packages
                 ],
             },
-            "installation": _installation(install_profiles.message_of(appliance.install_profile), overrides),
+            "installation": _installation(install_profiles.with_overrides(appliance.install_profile, overrides)),
             "config": [
                 {
                     "name": script.name,
@@ -61,13 +61,11 @@ def template_of(appliance: Appliance, overrides: ProfileMessage | None) -> Templ
     )
 
 
-def _installation(profile: ProfileMessage, overrides: ProfileMessage | None) -> dict[str, Any]:
+def _installation(profile: ProfileMessage) -> dict[str, Any]:
     root = profile.root_user
-    disk_size = (overrides.disk_size if overrides else None) or profile.disk_size
-    swap_size = overrides.swap_size if overrides and overrides.swap_size is not None else profile.swap_size
     return {
-        "disk_size": disk_size,
-        "swap_size": swap_size or 0,
+        "disk_size": profile.disk_size,
+        "swap_size": profile.swap_size or 0,
         "kernel_params": [word for word in (profile.kernel_parameters or "").replace(",", " ").split() if word],
         "keyboard": None if profile.keyboard_auto else profile.keyboard,
         "timezone": None if profile.timezone_auto else profile.timezone,

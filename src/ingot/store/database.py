@@ -16,6 +16,8 @@ _BUSY_SECONDS = 30
 MIGRATION_LOCK = 4_711_001
 ARTIFACT_LOCK = 4_711_002
 QUEUE_LOCK = 4_711_003
+#: The largest id that every database can look for.
+LARGEST_ID = 2**31 - 1
 
 
 class Database:

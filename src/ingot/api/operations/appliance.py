@@ -12,6 +12,7 @@ from ingot.messages.base import Message
 from ingot.services import appliances, images
 from ingot.services.errors import InvalidError
 from ingot.store import tables
+from ingot.store.database import ARTIFACT_LOCK, LARGEST_ID
 
 _chapter = Chapter("appliance")
 CHAPTERS = (_chapter,)
@@ -36,14 +37,15 @@ _APPLIANCES = Listing(
 
 
 def find_appliance(call: Call) -> tables.Appliance:
-    """The appliance in the path."""
-    return appliances.find(call.session, call.owner, call.number("aid"))
+    """The appliance in the path; it is nobody else's to change until a request that may change it ends."""
+    to_change = call.request.method not in ("GET", "HEAD")
+    return appliances.find(call.session, call.owner, call.number("aid"), to_change=to_change)
 
 
 def id_in(uri: str | None, what: str) -> int:
     """The id that an address ends with."""
     match = re.search(r"(?:^|/)(\d{1,18})/?$", uri or "")
-    if match is None:
+    if match is None or int(match[1]) > LARGEST_ID:
         raise InvalidError(f"The {what} {uri!r} is no address such as {what}s/12.", what)
     return int(match[1])
 
@@ -116,6 +118,22 @@ def update(call: Call) -> Message:
     row, message = find_appliance(call), call.body(Appliance)
     appliances.update(call.session, row, name=message.name, version=message.version, description=message.description)
     return represent(call, row)
+
+
+@_chapter.operation(
+    "appliance_clone",
+    "POST",
+    "/users/{uid}/appliances/{aid}/clones",
+    entitlements=_DESIGN,
+    body=Appliance,
+    answer=Appliance,
+    status=201,
+)
+def clone(call: Call) -> Message:
+    """Copy an appliance under another name or version, without its images."""
+    call.server.database.exclude_others(call.session, ARTIFACT_LOCK)
+    source, message = find_appliance(call), call.body(Appliance)
+    return represent(call, appliances.clone(call.session, source, name=message.name, version=message.version))
 
 
 @_chapter.operation(

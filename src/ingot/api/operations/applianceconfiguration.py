@@ -76,17 +76,19 @@ def get(call: Call) -> Message:
     "applianceBootScript_update", "PUT", _ONE, entitlements=_DESIGN, body=BootScript, answer=BootScript
 )
 def update(call: Call) -> Message:
-    """Change a boot script's name, time or order."""
+    """Change a boot script's name, time or order; another `md5sum` drops the content, which is uploaded again next."""
     row, message = find_appliance(call), call.body(BootScript)
     script = boot_scripts.find(row, call.number("bsid"))
-    boot_scripts.update(
+    dropped = boot_scripts.update(
         call.session,
         row,
         script,
         name=message.name,
         boot_type=message.boot_type,
         boot_order=message.boot_order,
+        md5=message.md5sum,
     )
+    call.sweep({dropped} if dropped else set())
     return representations.boot_script(script, row)
 
 
@@ -101,11 +103,11 @@ def update(call: Call) -> Message:
 )
 def upload(call: Call) -> Message:
     """Upload a boot script's content; one before is replaced."""
+    call.server.database.exclude_others(call.session, ARTIFACT_LOCK)
     row = find_appliance(call)
     script = boot_scripts.find(row, call.number("bsid"))
     if not call.content:
         raise InvalidError(f"The content of boot script {script.name} is empty.")
-    call.server.database.exclude_others(call.session, ARTIFACT_LOCK)
     with call.server.artifacts.writer() as writer:
         writer.write(call.content)
     file_name = str(call.request.path_params["fileName"])

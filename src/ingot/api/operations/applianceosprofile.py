@@ -7,7 +7,7 @@ from ingot.api.representations.catalogue import package
 from ingot.messages.base import Message
 from ingot.messages.distribution import DistribProfile
 from ingot.messages.package import Pkg, PkgList
-from ingot.services import os_profiles
+from ingot.services import appliances, os_profiles
 from ingot.services.os_profiles import WantedPackage
 from ingot.store import tables
 
@@ -71,7 +71,7 @@ def packages_update_all(call: Call) -> Message:
     """Set the packages: a full list, or addresses of packages to add and to remove."""
     row, message = find_appliance(call), call.body(PkgList)
     profile = os_profiles.find(row, call.number("osid"))
-    wanted = [_wanted(one) for one in message.pkgs if one.name]
+    wanted = [_wanted(one) for one in message.pkgs]
     changes = message.added_pkg_uris is not None or message.deleted_pkg_uris is not None
     if changes and not wanted:
         wanted = [_wanted(representations.wanted_package(one)) for one in profile.packages]
@@ -81,6 +81,7 @@ def packages_update_all(call: Call) -> Message:
     if message.deleted_pkg_uris is not None:
         ids = [id_in(uri, "package") for uri in message.deleted_pkg_uris.uri]
         gone = {one.name for one in os_profiles.packages_by_id(call.session, row, ids)}
+        os_profiles.refuse_standard(profile, sorted(gone))
         wanted = [one for one in wanted if one.name not in gone]
     os_profiles.set_packages(call.session, row, wanted)
     return _packages(profile)
@@ -88,10 +89,11 @@ def packages_update_all(call: Call) -> Message:
 
 def _wanted(message: Pkg) -> WantedPackage:
     """A package with a version is pinned to it only when it is marked sticky: clients echo what they read."""
+    name = appliances.checked_text("name of a package", message.name)
     if not message.sticky:
-        return WantedPackage(name=message.name or "", arch=message.arch)
+        return WantedPackage(name=name, arch=message.arch)
     return WantedPackage(
-        name=message.name or "",
+        name=name,
         epoch=message.epoch,
         version=message.version,
         release=message.release,

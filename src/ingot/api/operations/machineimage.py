@@ -200,7 +200,7 @@ def fetch(call: Call) -> Response:
 
 def _of_user(call: Call) -> list[tables.Image]:
     statement = _STATEMENT.where(tables.Image.owner_id == call.owner.id)
-    wanted = [int(text) for text in call.query.getlist("img") if text.isdecimal() and len(text) < 19]
+    wanted = [int(text) for text in call.query.getlist("img") if text.isdecimal() and len(text) < 10]
     if call.query.getlist("img"):
         statement = statement.where(tables.Image.id.in_(wanted))
     return list(call.session.scalars(statement.order_by(tables.Image.id.desc())).unique())

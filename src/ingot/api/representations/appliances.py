@@ -1,6 +1,7 @@
 """Appliances and their layers."""
 
 from collections.abc import Sequence
+from urllib.parse import quote
 
 from ingot.api.representations.catalogue import distribution_uri
 from ingot.api.representations.users import org_uri, user_uri
@@ -50,6 +51,7 @@ def appliance(row: tables.Appliance, image_ids: Sequence[int]) -> Appliance:
         nb_updates=0,
         org_uri=org_uri(row.owner.organisation),
         os_profile=os_profile(row) if row.os_profile else None,
+        parent_appliance_uri=f"{user_uri(row.owner)}/appliances/{row.parent_id}" if row.parent_id else None,
         os_profile_uri=f"{base}/osprofile/{row.os_profile.id}" if row.os_profile else None,
         revision=row.revision,
         shared=False,
@@ -154,7 +156,7 @@ def wanted_package(row: tables.OsProfilePackage) -> Pkg:
 def boot_script(row: tables.BootScript, owner: tables.Appliance) -> BootScript:
     """A boot script."""
     base = f"{appliance_uri(owner)}/bootscripts/{row.id}"
-    binary = f"{base}/bin/{row.file_name}" if row.file_name else f"{base}/bin"
+    binary = f"{base}/bin/{quote(row.file_name, safe='')}" if row.file_name else f"{base}/bin"
     return BootScript(
         db_id=row.id,
         created=row.created,
