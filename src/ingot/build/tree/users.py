@@ -1,7 +1,7 @@
 """Users and groups of the machine, made with the distribution's own tools."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from ingot.build.errors import BuildError
@@ -17,8 +17,9 @@ def set_up_users(tree: Path, installation: Installation, env: Mapping[str, str],
     _refuse_unknown_groups(tree, installation)
     for group in installation.groups:
         _add_group(tree, group, env, log)
+    declared = {group.name for group in installation.groups}
     for user in installation.users:
-        _add_user(tree, user, env, log)
+        _add_user(tree, user, declared, env, log)
     _set_up_root(tree, installation.root_user, env, log)
     _restrict_password_logins(tree, installation)
 
@@ -55,7 +56,7 @@ def _add_group(tree: Path, group: Group, env: Mapping[str, str], log: Path) -> N
     _allow_sudo(tree, f"%{group.name}", group.sudo)
 
 
-def _add_user(tree: Path, user: User, env: Mapping[str, str], log: Path) -> None:
+def _add_user(tree: Path, user: User, declared: Collection[str], env: Mapping[str, str], log: Path) -> None:
     home = user.home_dir or f"/home/{user.name}"
     argv = ["useradd", "--create-home", "--home-dir", home, "--shell", user.shell or "/bin/bash"]
     argv += ["--comment", user.full_name]
@@ -63,8 +64,10 @@ def _add_user(tree: Path, user: User, env: Mapping[str, str], log: Path) -> None
         argv.append("--system")
     if user.user_id is not None:
         argv += ["--uid", str(user.user_id)]
-    if user.primary_group:
-        argv += ["--gid", user.primary_group]
+    primary = user.primary_group or user.name
+    # A group of the user's own name is made with the user, unless the template declares it.
+    if primary != user.name or primary in declared:
+        argv += ["--gid", primary]
     else:
         argv.append("--user-group")
     if groups := _names(user.secondary_groups):
