@@ -12,7 +12,7 @@ import pytest
 
 from ingot.build.errors import BuildError
 from ingot.build.request import BuildRequest
-from ingot.build.template import BootScript, Package, Template
+from ingot.build.template import BootScript, Group, Package, Template, User
 from tests.build.conftest import BuiltImage
 from tests.build.engine import run_engine
 
@@ -138,3 +138,13 @@ def test_a_group_that_is_not_there_is_named(small: Template, cache: Path, tmp_pa
     installation = small.installation.model_copy(update={"groups": ()})
     with pytest.raises(BuildError, match="alice is in group crew"):
         run_engine(_request(small.model_copy(update={"installation": installation}), tmp_path / "w", cache))
+
+
+def test_a_user_may_name_the_group_of_its_own_name(small: Template, cache: Path, tmp_path: Path) -> None:
+    """The clients write a user's own name as its primary group; a template may also declare that group."""
+    alice = small.installation.users[0]
+    users = (alice.model_copy(update={"primary_group": "alice"}), User(name="bob"))
+    groups = (*small.installation.groups, Group(name="bob", group_id=1600))
+    installation = small.installation.model_copy(update={"users": users, "groups": groups})
+    request = _request(small.model_copy(update={"installation": installation}), tmp_path / "w", cache, format="raw")
+    assert run_engine(request).sha256
