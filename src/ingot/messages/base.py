@@ -7,7 +7,7 @@ attributes and plain lists; the wire sees camelCase names, and lists inside a wr
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -20,20 +20,37 @@ class Items:
     name: str
 
 
-def _aware(value: dt.datetime) -> dt.datetime:
-    """A time without a zone is UTC."""
-    return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
+@dataclass(frozen=True)
+class Lexical:
+    """Marks a value whose form on the wire its Python type does not tell; `kind` is the schema's name for it."""
+
+    kind: Literal["int", "long", "integer"]
 
 
-Int = Annotated[int, Field(ge=-(2**31), lt=2**31)]
-Long = Annotated[int, Field(ge=-(2**63), lt=2**63)]
-DateTime = Annotated[dt.datetime, AfterValidator(_aware)]
+@dataclass(frozen=True)
+class Nillable:
+    """Marks a field that documents must have: None is written as an element that is `xsi:nil`."""
+
+
+def _normal(value: dt.datetime) -> dt.datetime:
+    """In UTC, which a time without a zone is taken to be in, and in whole milliseconds, as documents have them."""
+    value = value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
+    return value.replace(microsecond=value.microsecond // 1000 * 1000)
+
+
+Int = Annotated[int, Field(ge=-(2**31), lt=2**31), Lexical("int")]
+Long = Annotated[int, Field(ge=-(2**63), lt=2**63), Lexical("long")]
+Integer = Annotated[int, Lexical("integer")]
+Float = Annotated[float, Field(allow_inf_nan=False)]
+DateTime = Annotated[dt.datetime, AfterValidator(_normal)]
 
 
 class Message(BaseModel):
     """A data type of the API."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", validate_assignment=True
+    )
 
     #: The root element that documents of this type have; None for types that only occur inside others.
     ELEMENT: ClassVar[str | None] = None

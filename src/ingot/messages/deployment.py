@@ -61,7 +61,7 @@ class DeploymentActivity(UForgeObject):
     is_effector: bool | None = None
     id: str | None = None
     parent_id: str | None = None
-    children: Annotated[list["DeploymentActivity"] | None, Items("deploymentActivity")] = None
+    children: Annotated[list["DeploymentActivity"], Items("deploymentActivity")] = Field(default_factory=list)
     deployment_activity_streams: Annotated[list[DeploymentStream] | None, Items("stream")] = Field(
         default=None, alias="DeploymentActivityStreams"
     )

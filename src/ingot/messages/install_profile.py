@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from ingot.messages.access import SSHKey
-from ingot.messages.base import Int, Items, Long, UForgeObject, UForgeObjects
+from ingot.messages.base import Int, Items, Long, Nillable, UForgeObject, UForgeObjects
 from ingot.messages.partition_table import PartitionTable
 
 NicIpv4Method = Literal["AUTOMATIC", "MANUAL", "DISABLED"]
@@ -150,7 +150,7 @@ class IPAddress(UForgeObject):
     gateway: str | None = None
     netmask: str | None = None
     parent_uri: str | None = None
-    type: Int | None = None
+    type: Int
     uri: str | None = None
 
 
@@ -166,7 +166,7 @@ class Nic(UForgeObject):
     name: str | None = None
     parent_uri: str | None = None
     type: NicType | None = None
-    order: Int | None = None
+    order: Annotated[Int | None, Nillable()] = None
     uri: str | None = None
 
 

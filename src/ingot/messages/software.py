@@ -18,12 +18,12 @@ class ArtifactCredAccount(UForgeObject):
 
     uri: str | None = None
     parent_uri: str | None = None
-    name: str | None = None
-    host: str | None = None
-    login: str | None = None
-    password: str | None = None
+    name: str
+    host: str
+    login: str
+    password: str
     type: ArtifactCredAccountType | None = None
-    port: Int | None = None
+    port: Int
     software_artifacts_uri: str | None = None
 
 

@@ -1,4 +1,4 @@
-"""XML and JSON documents: exact forms, round trips of generated messages, and hostile input."""
+"""XML and JSON documents: exact forms, and round trips of generated messages."""
 
 import datetime as dt
 from typing import Any
@@ -6,41 +6,46 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from ingot.messages import codec
-from ingot.messages.account import CredAccount, CredAccountAws
-from ingot.messages.base import Message, OpStatus
-from ingot.messages.codec import MalformedMessageError
+from ingot.messages.account import Certificate, CredAccount, CredAccountAws, CredAccountGoogle
+from ingot.messages.appliance import Appliance
+from ingot.messages.base import Message, OpStatus, UriList
 from ingot.messages.distribution import DistribProfile, LinuxProfile
 from ingot.messages.image import Image, Images
+from ingot.messages.install_profile import Nic
 from ingot.messages.table import FieldTable, is_abstract, subtypes, table_of
 from ingot.messages.target import ImageFormat, TargetFormat
-from tests.unit.messages.test_facts import MESSAGES, _choices
+from tests.unit.messages.test_facts import MESSAGES
 
 _HEAD = (
     "<?xml version='1.0' encoding='UTF-8'?>\n"
     '<u:{0} xmlns:u="http://www.usharesoft.com/uforge" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"{1}>'
 )
-_TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff"), max_size=12)
+_TEXT = st.text(
+    st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff", include_characters="\t\n\r"),
+    max_size=12,
+)
 _TIME = st.datetimes(dt.datetime(1970, 1, 1), dt.datetime(2100, 1, 1)).map(
     lambda value: value.replace(microsecond=value.microsecond // 1000 * 1000, tzinfo=dt.UTC)
 )
 
 
-def _value(message: type[Message], field: FieldTable, depth: int) -> st.SearchStrategy[Any]:
+def _value(field: FieldTable, depth: int) -> st.SearchStrategy[Any]:
     if field.message is not None:
         if depth == 0 or not subtypes(field.message):
             return st.none()
         return st.sampled_from(sorted(subtypes(field.message).values(), key=str)).flatmap(
             lambda subtype: _message(subtype, depth - 1)
         )
-    choices = _choices(message.model_fields[field.attribute].annotation)
-    if choices:
-        return st.sampled_from(choices)
+    if field.choices:
+        return st.sampled_from(field.choices)
     return {
         "text": _TEXT,
         "boolean": st.booleans(),
-        "number": st.integers(-(2**31), 2**31 - 1),
+        "int": st.integers(-(2**31), 2**31 - 1),
+        "long": st.integers(-(2**63), 2**63 - 1),
         "time": _TIME,
         "binary": st.binary(max_size=8),
     }[field.kind]
@@ -53,7 +58,7 @@ def _message(draw: st.DrawFn, message: type[Message], depth: int) -> Message:
     chosen = {field.attribute: field for field in [*draw(st.lists(st.sampled_from(fields), max_size=6)), *required]}
     values: dict[str, Any] = {}
     for field in chosen.values():
-        one = _value(message, field, depth)
+        one = _value(field, depth)
         values[field.attribute] = draw(st.lists(one, max_size=2)) if field.is_list else draw(one)
         if field.is_list:
             values[field.attribute] = [value for value in values[field.attribute] if value is not None]
@@ -64,7 +69,7 @@ _DOCUMENTS = [name for name, message in sorted(MESSAGES.items()) if message.ELEM
 
 
 @pytest.mark.parametrize("name", _DOCUMENTS)
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_generated_messages_survive_both_forms(name: str, data: st.DataObject) -> None:
     message = data.draw(_message(MESSAGES[name], 2))
@@ -115,8 +120,43 @@ def test_nonsense_types_of_plain_elements_are_ignored() -> None:
 
 
 def test_control_characters_cannot_break_a_document() -> None:
-    written = codec.to_xml(OpStatus(message="a\x00b\x1bc"))
-    assert codec.from_xml(written, OpStatus).message == "a\ufffdb\ufffdc"
+    status = OpStatus(message="a\x00b\x1bc\ud800\uffff\r\n\t")
+    for message in (
+        codec.from_xml(codec.to_xml(status), OpStatus),
+        codec.from_json(codec.to_json(status), OpStatus),
+    ):
+        assert message.message == "a\ufffdb\ufffdc\ufffd\ufffd\r\n\t"
+
+
+def test_times_are_in_utc_and_have_milliseconds_only_where_there_are_any() -> None:
+    status = OpStatus(created=dt.datetime(2026, 11, 24, 9, 30), eta=dt.datetime(2026, 11, 24, 9, 30, 1, 2999, dt.UTC))
+    assert codec.to_xml(status).decode() == (
+        _HEAD.format("status", "")
+        + "<created>2026-11-24T09:30:00Z</created><eta>2026-11-24T09:30:01.002Z</eta></u:status>"
+    )
+    assert codec.to_json(status) == (
+        b'{"status":{"created":"2026-11-24T09:30:00.000Z","eta":"2026-11-24T09:30:01.002Z"}}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("2019-06-05T21:43:46Z", dt.datetime(2019, 6, 5, 21, 43, 46)),
+        ("2019-06-05T21:43:46.5Z", dt.datetime(2019, 6, 5, 21, 43, 46, 500_000)),
+        ("2019-06-05T21:43:46.123456789+02:00", dt.datetime(2019, 6, 5, 19, 43, 46, 123_000)),
+        ("2019-06-05T21:43:46", dt.datetime(2019, 6, 5, 21, 43, 46)),
+        (" 2019-06-05T21:43:46-00:30\n", dt.datetime(2019, 6, 5, 22, 13, 46)),
+    ],
+)
+def test_times_are_read_with_fractions_and_zones_and_without(text: str, time: dt.datetime) -> None:
+    image = codec.from_xml(f"<image><created>{text}</created></image>".encode(), Image)
+    assert image == Image(created=time.replace(tzinfo=dt.UTC))
+
+
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("1", True), ("false", False), ("0", False)])
+def test_booleans_are_words_or_digits(text: str, value: bool) -> None:
+    assert codec.from_xml(f"<image><compress>{text}</compress></image>".encode(), Image).compress is value
 
 
 def test_empty_booleans_and_numbers_have_their_zero() -> None:
@@ -124,66 +164,60 @@ def test_empty_booleans_and_numbers_have_their_zero() -> None:
     assert (image.db_id, image.compress, image.name) == (0, False, "")
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        (b"", "empty"),
-        (b"<image", "malformed"),
-        (b"<images></images>", "root element is images"),
-        (b"<image><nam>x</nam></image>", "Did you mean name"),
-        (b"<image><dbId>seven</dbId></image>", "'seven' is no whole number"),
-        (b"<image><dbId>99999999999999999999</dbId></image>", "image/dbId"),
-        (b"<image><compress>True</compress></image>", "use true or false"),
-        (b"<image><created>yesterday</created></image>", "image/created"),
-        (b"<image><name><b/></name></image>", "holds elements"),
-        (b"<image><targetFormat><type>cloudy</type></targetFormat></image>", "'cloud'"),
-        (b"<image><credAccount><name>x</name></credAccount></image>", "needs an xsi:type"),
-        (b"<!DOCTYPE image [<!ENTITY e 'x'>]><image><name>&e;</name></image>", "DOCTYPE"),
-        (b"<!DOCTYPE image SYSTEM 'file:///etc/passwd'><image/>", "DOCTYPE"),
-        (b"\xff\xfe\x00", "malformed"),
-    ],
-)
-def test_what_is_wrong_in_xml_is_named(text: bytes, words: str) -> None:
-    with pytest.raises(MalformedMessageError, match=words):
-        codec.from_xml(text, Image)
+def test_a_certificate_travels_as_base64() -> None:
+    account = CredAccountGoogle(certificates=[Certificate(content=b"\x00key")])
+    assert codec.to_xml(account).decode() == _HEAD.format("credAccount", ' xsi:type="u:CredAccountGoogle"') + (
+        "<certificates><certificate><content>AGtleQ==</content></certificate></certificates></u:credAccount>"
+    )
+    wrapped = b'{"@type":"CredAccountGoogle","certificates":{"certificate":[{"content":"AGtl\\neQ=="}]}}'
+    assert codec.from_json(wrapped, CredAccount) == account
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        (b"", "malformed"),
-        (b'{"image":', "malformed at line 1"),
-        (b"[]", "should be an object"),
-        (b'{"nam":"x"}', "Did you mean name"),
-        (b'{"name":1}', "should be a text, but it is a number"),
-        (b'{"dbId":true}', "should be a number, but it is a boolean"),
-        (b'{"name":"a","name":"b"}', "twice"),
-        (b'{"credAccount":{"name":"x"}}', "@type"),
-        (b"\xff", "not UTF-8"),
-        (b"[" * 100_000, "nested too deeply"),
-    ],
-)
-def test_what_is_wrong_in_json_is_named(text: bytes, words: str) -> None:
-    with pytest.raises(MalformedMessageError, match=words):
-        codec.from_json(text, Image)
+def test_addresses_are_a_list_without_a_wrapper_of_its_own() -> None:
+    appliance = Appliance(image_uris=UriList(uri=["users/u/appliances/1/images/1", "users/u/appliances/1/images/2"]))
+    assert codec.to_xml(appliance).decode() == _HEAD.format("appliance", "") + (
+        "<imageUris><uri>users/u/appliances/1/images/1</uri><uri>users/u/appliances/1/images/2</uri></imageUris>"
+        "</u:appliance>"
+    )
+    assert codec.to_json(Appliance(image_uris=UriList())) == b'{"appliance":{"imageUris":{"uri":[]}}}'
 
 
-def test_an_unknown_format_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(MalformedMessageError, match=r"'qcow3'.*'qcow2'"):
-        codec.from_xml(b"<imageFormat><name>qcow3</name></imageFormat>", ImageFormat)
+def test_what_a_network_interface_must_have_is_written_as_nil() -> None:
+    assert codec.to_xml(Nic(name="eth0")).decode() == (
+        _HEAD.format("nic", "") + '<name>eth0</name><order xsi:nil="true"/></u:nic>'
+    )
+    assert codec.from_xml(codec.to_xml(Nic(name="eth0")), Nic) == Nic(name="eth0")
+
+
+def test_elements_that_inherit_the_namespace_are_known() -> None:
+    text = b'<images xmlns="http://www.usharesoft.com/uforge"><images><image><name>x</name></image></images></images>'
+    assert codec.from_xml(text, Images) == Images(images=[Image(name="x")])
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        b"<image>" * 7_000_000,
-        b"<image>" + b"<name>x</name>" * 3_500_000 + b"</image>",
-        b"<!DOCTYPE i [<!ENTITY a 'aaaaaaaaaa'>"
-        + b"".join(b"<!ENTITY a%d '%s'>" % (n, b"&a%d;" % (n - 1) * 10 if n else b"&a;" * 10) for n in range(9))
-        + b"]><image><name>&a8;</name></image>",
+        b'{"images":{"images":{"image":[{"name":"x"}]}}}',
+        b'{"images":{"image":[{"name":"x"}]}}',
+        b'\xef\xbb\xbf{"images":[{"name":"x"}], "total": null}',
+        b'{"images":{"images":{"image":{"name":"x"}}}}',
     ],
-    ids=["deep", "long", "entities"],
 )
-def test_fifty_megabytes_of_mischief_are_refused_without_reading_them_all(text: bytes) -> None:
-    with pytest.raises(MalformedMessageError):
-        codec.from_xml(text, Image)
+def test_json_is_read_with_the_root_element_and_without(text: bytes) -> None:
+    assert codec.from_json(text, Images) == Images(images=[Image(name="x")])
+
+
+def test_an_abstract_message_is_never_written() -> None:
+    for write in (codec.to_xml, codec.to_json):
+        with pytest.raises(TypeError, match="CredAccount is abstract"):
+            write(Image(cred_account=CredAccount(name="x")))
+
+
+def test_wrong_values_are_refused_when_they_are_set() -> None:
+    image_format = ImageFormat(name="qcow2")
+    with pytest.raises(ValidationError):
+        image_format.name = "qcow3"  # type: ignore[assignment]
+    with pytest.raises(ValidationError):
+        image_format.db_id = 2**63
+    with pytest.raises(ValidationError):
+        ImageFormat(name="qcow3")
