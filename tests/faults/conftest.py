@@ -22,7 +22,8 @@ def postgres() -> Iterator[Postgres]:
 @pytest.fixture(scope="session")
 def namespaces() -> None:
     """Skip where the machine does not allow what every build needs."""
-    code = "import sys; from ingot.build import namespace as n; sys.exit(n.call(lambda: 0 if n.has_own_processes() else 9))"
+    probe = "n.call(lambda: 0 if n.has_own_processes() else 9)"
+    code = f"import sys; from ingot.build import namespace as n; sys.exit({probe})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     if done.returncode == 9:
         pytest.skip("this container hides parts of /proc: builds have no process ids of their own to be ended by")
