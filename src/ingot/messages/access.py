@@ -20,7 +20,7 @@ class Entitlement(Message):
 
 
 class Entitlements(UForgeObjects):
-    """A list of Entitlement messages."""
+    """Things that a user may do."""
 
     ELEMENT: ClassVar[str | None] = "entitlements"
 
@@ -38,7 +38,7 @@ class Role(UForgeObject):
 
 
 class Roles(UForgeObjects):
-    """A list of Role messages."""
+    """Roles."""
 
     ELEMENT: ClassVar[str | None] = "roles"
 
@@ -60,7 +60,7 @@ class Quota(UForgeObject):
 
 
 class Quotas(UForgeObjects):
-    """A list of Quota messages."""
+    """How much of each thing a user may have, and has."""
 
     ELEMENT: ClassVar[str | None] = "quotas"
 
@@ -80,7 +80,7 @@ class APIKeyPair(UForgeObject):
 
 
 class APIKeyPairs(UForgeObjects):
-    """A list of APIKey Pair messages."""
+    """The API keys of a user."""
 
     ELEMENT: ClassVar[str | None] = "apiKeyPairs"
 
@@ -98,7 +98,7 @@ class SSHKey(UForgeObject):
 
 
 class SSHKeys(UForgeObjects):
-    """A list of SSHKey messages."""
+    """The SSH keys of a user."""
 
     ELEMENT: ClassVar[str | None] = "sshKeys"
 

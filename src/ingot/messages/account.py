@@ -2,7 +2,9 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from ingot.messages.base import Int, Items, UForgeObject, UForgeUploadObject, UriList
+from pydantic import Field
+
+from ingot.messages.base import Int, Items, UForgeObject, UForgeObjects, UForgeUploadObject, UriList
 from ingot.messages.target import TargetPlatform
 
 CertificateType = Literal["ec2KeyPairPrivateKey", "ec2PrivateKey", "googleCertificate", "uForgeCertificate", "x509"]
@@ -44,7 +46,7 @@ class CredAccountCert(CredAccount):
 
 
 class CredAccountAws(CredAccountCert):
-    """An account at Aws."""
+    """An account at Amazon Web Services."""
 
     access_key_id: str | None = None
     account_number: str | None = None
@@ -53,7 +55,7 @@ class CredAccountAws(CredAccountCert):
 
 
 class CredAccountAzure(CredAccount):
-    """An account at Azure."""
+    """An account at Microsoft Azure."""
 
     tenant_id: str | None = None
     subscription_id: str | None = None
@@ -80,7 +82,7 @@ class CredAccountCloudwatt(CredAccount):
 
 
 class CredAccountDocker(CredAccount):
-    """An account at Docker."""
+    """An account at a Docker registry."""
 
     endpoint_url: str | None = None
     login: str | None = None
@@ -88,11 +90,11 @@ class CredAccountDocker(CredAccount):
 
 
 class CredAccountGoogle(CredAccountCert):
-    """An account at Google."""
+    """An account at Google Cloud."""
 
 
 class CredAccountK5(CredAccount):
-    """An account at K5."""
+    """An account at Fujitsu K5."""
 
     login: str | None = None
     password: str | None = None
@@ -116,7 +118,7 @@ class CredAccountOpenStack(CredAccount):
 
 
 class CredAccountOracle(CredAccount):
-    """An account at Oracle."""
+    """An account at Oracle Cloud."""
 
     login: str | None = None
     password: str | None = None
@@ -133,7 +135,7 @@ class CredAccountOutscale(CredAccount):
 
 
 class CredAccountSuseCloud(CredAccount):
-    """An account at SuseCloud."""
+    """An account at SUSE Cloud."""
 
     glance_url: str | None = None
     keystone_url: str | None = None
@@ -142,7 +144,7 @@ class CredAccountSuseCloud(CredAccount):
 
 
 class CredAccountVCloudDirector(CredAccount):
-    """An account at VCloudDirector."""
+    """An account at VMware vCloud Director."""
 
     hostname: str | None = None
     organization_name: str | None = None
@@ -154,7 +156,7 @@ class CredAccountVCloudDirector(CredAccount):
 
 
 class CredAccountVSphere(CredAccount):
-    """An account at VSphere."""
+    """An account at VMware vSphere."""
 
     hostname: str | None = None
     login: str | None = None
@@ -162,3 +164,11 @@ class CredAccountVSphere(CredAccount):
     port: Int | None = None
     proxy_host: str | None = None
     proxy_port: Int | None = None
+
+
+class Certificates(UForgeObjects):
+    """The certificates and keys of a cloud account."""
+
+    ELEMENT: ClassVar[str | None] = "certificates"
+
+    certificates: Annotated[list[Certificate], Items("certificate")] = Field(default_factory=list)

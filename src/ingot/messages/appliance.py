@@ -89,7 +89,7 @@ class Appliance(UForgeObject):
 
 
 class Appliances(UForgeObjects):
-    """A list of Appliance messages."""
+    """Appliances."""
 
     ELEMENT: ClassVar[str | None] = "appliances"
 

@@ -49,7 +49,7 @@ class ServiceStatus(UForgeObject):
 
 
 class OpStatuses(UForgeObjects):
-    """A list of Op Status messages."""
+    """The statuses of several operations."""
 
     ELEMENT: ClassVar[str | None] = "statuses"
 
@@ -118,7 +118,7 @@ class Category(UForgeObject):
 
 
 class Categories(UForgeObjects):
-    """A list of Category messages."""
+    """Categories of an organisation."""
 
     ELEMENT: ClassVar[str | None] = "categories"
 
@@ -132,3 +132,19 @@ class Tag(UForgeObject):
 
     name: str | None = None
     uri: str | None = None
+
+
+class Companies(UForgeObjects):
+    """Companies."""
+
+    ELEMENT: ClassVar[str | None] = "companies"
+
+    companies: Annotated[list[Company], Items("company")] = Field(default_factory=list)
+
+
+class Licenses(UForgeObjects):
+    """Licence texts."""
+
+    ELEMENT: ClassVar[str | None] = "licenses"
+
+    licenses: Annotated[list[License], Items("license")] = Field(default_factory=list)

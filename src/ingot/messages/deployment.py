@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from ingot.messages.base import DateTime, Int, Items, Long, Message, UForgeObject
+from ingot.messages.base import DateTime, Int, Items, Long, Message, UForgeObject, UForgeObjects
 
 
 class Location(Message):
@@ -92,3 +92,53 @@ class Instance(UForgeObject):
     login_user: str | None = None
     winrm_address: str | None = None
     activities: Annotated[list[DeploymentActivity] | None, Items("deploymentActivity")] = None
+
+
+class InstanceAmazon(Instance):
+    """A machine at Amazon EC2."""
+
+    instance_type: str | None = None
+    user_name: str | None = None
+    user_password: str | None = None
+
+
+class InstanceAzure(Instance):
+    """A machine at Microsoft Azure."""
+
+    user_name: str | None = None
+    user_password: str | None = None
+    user_ssh_key: str | None = None
+
+
+class InstanceCloudStack(Instance):
+    """A machine at CloudStack."""
+
+    group: str | None = None
+    offering_name: str | None = None
+    zone_id: str | None = None
+    network_id: str | None = None
+    floating_ip_address: bool | None = None
+
+
+class InstanceOpenStack(Instance):
+    """A machine at OpenStack."""
+
+    flavor_id: str | None = None
+    network_id: str | None = None
+    region: str | None = None
+    zone: str | None = None
+
+
+class InstanceVCloud(Instance):
+    """A machine at VMware vCloud."""
+
+    description: str | None = None
+    platform_version: str | None = None
+
+
+class Instances(UForgeObjects):
+    """Machines that run somewhere."""
+
+    ELEMENT: ClassVar[str | None] = "instances"
+
+    instances: Annotated[list[Instance], Items("instance")] = Field(default_factory=list)

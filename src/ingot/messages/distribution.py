@@ -48,7 +48,7 @@ class DistribProfile(UForgeObject):
 
 
 class DistribProfiles(UForgeObjects):
-    """A list of Distrib Profile messages."""
+    """The profiles of a distribution."""
 
     ELEMENT: ClassVar[str | None] = "distribProfiles"
 
@@ -126,8 +126,54 @@ class Distribution(UForgeObject):
 
 
 class Distributions(UForgeObjects):
-    """A list of Distribution messages."""
+    """Distributions."""
 
     ELEMENT: ClassVar[str | None] = "distributions"
 
     distributions: Annotated[list[Distribution], Items("distribution")] = Field(default_factory=list)
+
+
+class LinuxProfiles(UForgeObjects):
+    """Profiles of Linux distributions."""
+
+    ELEMENT: ClassVar[str | None] = "linuxProfiles"
+
+    linux_profiles: Annotated[list[LinuxProfile], Items("linuxProfile")] = Field(default_factory=list)
+
+
+class WindowsProfiles(UForgeObjects):
+    """Profiles of Windows."""
+
+    ELEMENT: ClassVar[str | None] = "windowsProfiles"
+
+    windows_profiles: Annotated[list[WindowsProfile], Items("windowsProfile")] = Field(default_factory=list)
+
+
+class Milestone(UForgeObject):
+    """A date in the life of a distribution, such as a minor release."""
+
+    ELEMENT: ClassVar[str | None] = "milestone"
+
+    date: DateTime | None = None
+    description: str | None = None
+    name: str | None = None
+    source: str | None = None
+    uri: str | None = None
+
+
+class Milestones(UForgeObjects):
+    """The dates in the life of a distribution."""
+
+    ELEMENT: ClassVar[str | None] = "milestones"
+
+    milestones: Annotated[list[Milestone], Items("milestone")] = Field(default_factory=list)
+
+
+class Catalog(UForgeObject):
+    """Distributions and formats that somebody can choose from."""
+
+    ELEMENT: ClassVar[str | None] = "catalog"
+
+    distributions: Annotated[list[Distribution] | None, Items("distribution")] = None
+    formats: Annotated[list[ImageFormat] | None, Items("format")] = None
+    uri: str | None = None

@@ -55,7 +55,7 @@ class Image(UForgeUploadObject):
 
 
 class Images(UForgeObjects):
-    """A list of Image messages."""
+    """Machine images."""
 
     ELEMENT: ClassVar[str | None] = "images"
 
@@ -76,7 +76,7 @@ class PublishImage(Image):
 
 
 class PublishImages(UForgeObjects):
-    """A list of Publish Image messages."""
+    """Images at clouds."""
 
     ELEMENT: ClassVar[str | None] = "publishImages"
 
@@ -84,13 +84,13 @@ class PublishImages(UForgeObjects):
 
 
 class PublishImageAws(PublishImage):
-    """An image at Aws."""
+    """An image at Amazon Web Services."""
 
     region: str | None = None
 
 
 class PublishImageAzure(PublishImage):
-    """An image at Azure."""
+    """An image at Microsoft Azure."""
 
     storage_account: str | None = None
     container: str | None = None
@@ -122,7 +122,7 @@ class PublishImageCloudwatt(PublishImage):
 
 
 class PublishImageDocker(PublishImage):
-    """An image at Docker."""
+    """An image at a Docker registry."""
 
     namespace: str | None = None
     repository_name: str | None = None
@@ -130,7 +130,7 @@ class PublishImageDocker(PublishImage):
 
 
 class PublishImageGoogle(PublishImage):
-    """An image at Google."""
+    """An image at Google Cloud."""
 
     bucket: str | None = None
     bucket_location: str | None = None
@@ -142,7 +142,7 @@ class PublishImageGoogle(PublishImage):
 
 
 class PublishImageK5(PublishImage):
-    """An image at K5."""
+    """An image at Fujitsu K5."""
 
     keystone_domain: str | None = None
     keystone_project: str | None = None
@@ -168,7 +168,7 @@ class PublishImageOpenStack(PublishImage):
 
 
 class PublishImageOracle(PublishImage):
-    """An image at Oracle."""
+    """An image at Oracle Cloud."""
 
     compute_end_point: str | None = None
     display_name: str | None = None
@@ -182,7 +182,7 @@ class PublishImageOutscale(PublishImage):
 
 
 class PublishImageSuseCloud(PublishImage):
-    """An image at SuseCloud."""
+    """An image at SUSE Cloud."""
 
     keystone_domain: str | None = None
     keystone_project: str | None = None
@@ -192,7 +192,7 @@ class PublishImageSuseCloud(PublishImage):
 
 
 class PublishImageVCloudDirector(PublishImage):
-    """An image at VCloudDirector."""
+    """An image at VMware vCloud Director."""
 
     catalog_name: str | None = None
     display_name: str | None = None
@@ -200,7 +200,7 @@ class PublishImageVCloudDirector(PublishImage):
 
 
 class PublishImageVSphere(PublishImage):
-    """An image at VSphere."""
+    """An image at VMware vSphere."""
 
     datastore: str | None = None
     display_name: str | None = None

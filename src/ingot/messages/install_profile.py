@@ -111,7 +111,7 @@ class OSUser(UForgeObject):
 
 
 class OSUsers(UForgeObjects):
-    """A list of OSUser messages."""
+    """The users of a machine."""
 
     ELEMENT: ClassVar[str | None] = "osUsers"
 
@@ -134,7 +134,7 @@ class OSGroup(UForgeObject):
 
 
 class OSGroups(UForgeObjects):
-    """A list of OSGroup messages."""
+    """The groups of a machine."""
 
     ELEMENT: ClassVar[str | None] = "osGroups"
 
@@ -171,7 +171,7 @@ class Nic(UForgeObject):
 
 
 class Nics(UForgeObjects):
-    """A list of Nic messages."""
+    """The network interfaces of a machine."""
 
     ELEMENT: ClassVar[str | None] = "nics"
 

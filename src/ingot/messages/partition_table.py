@@ -2,7 +2,9 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from ingot.messages.base import Int, Items, Long, UForgeObject, UriList
+from pydantic import Field
+
+from ingot.messages.base import Int, Items, Long, UForgeObject, UForgeObjects, UriList
 
 PartitionFstype = Literal[
     "btrfs",
@@ -147,3 +149,51 @@ class PartitionTable(UForgeObject):
     logical_volumes_uri: str | None = None
     logical_volume_uris: UriList | None = None
     uri: str | None = None
+
+
+class Disks(UForgeObjects):
+    """The disks of a partition table."""
+
+    ELEMENT: ClassVar[str | None] = "disks"
+
+    disks: Annotated[list[Disk], Items("disk")] = Field(default_factory=list)
+
+
+class Partitions(UForgeObjects):
+    """Partitions, of a disk or inside an extended one."""
+
+    ELEMENT: ClassVar[str | None] = "partitions"
+
+    partitions: Annotated[list[Partition], Items("partition")] = Field(default_factory=list)
+
+
+class LogicalGroups(UForgeObjects):
+    """LVM volume groups."""
+
+    ELEMENT: ClassVar[str | None] = "logicalGroups"
+
+    logical_groups: Annotated[list[LogicalGroup], Items("logicalGroup")] = Field(default_factory=list)
+
+
+class LogicalVolumes(UForgeObjects):
+    """LVM logical volumes."""
+
+    ELEMENT: ClassVar[str | None] = "logicalVolumes"
+
+    logical_volumes: Annotated[list[LogicalVolume], Items("logicalVolume")] = Field(default_factory=list)
+
+
+class BtrfsStoragePools(UForgeObjects):
+    """File systems of btrfs."""
+
+    ELEMENT: ClassVar[str | None] = "btrfsStoragePools"
+
+    btrfs_storage_pools: Annotated[list[BtrfsStoragePool], Items("btrfsStoragePool")] = Field(default_factory=list)
+
+
+class BtrfsSubvolumes(UForgeObjects):
+    """Subvolumes of btrfs."""
+
+    ELEMENT: ClassVar[str | None] = "btrfsSubvolumes"
+
+    btrfs_subvolumes: Annotated[list[BtrfsSubvolume], Items("btrfsSubvolume")] = Field(default_factory=list)

@@ -4,7 +4,17 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from ingot.messages.base import DateTime, Int, Items, Long, UForgeObject, UForgeObjects, UForgeUploadObject, UriList
+from ingot.messages.base import (
+    DateTime,
+    Int,
+    Items,
+    Long,
+    OpStatus,
+    UForgeObject,
+    UForgeObjects,
+    UForgeUploadObject,
+    UriList,
+)
 from ingot.messages.common import Category, License, Logo
 
 ArtifactCredAccountType = Literal["http", "https", "ftp"]
@@ -69,7 +79,7 @@ class BootScript(SoftwareArtifact):
 
 
 class BootScripts(UForgeObjects):
-    """A list of Boot Script messages."""
+    """The boot scripts of an appliance."""
 
     ELEMENT: ClassVar[str | None] = "bootScripts"
 
@@ -149,3 +159,125 @@ class ConfMgmtPlatform(UForgeObject):
     project: Project | None = None
     type: str | None = None
     uri: str | None = None
+
+
+class SoftwareArtifacts(UForgeObjects):
+    """Files of a software bundle."""
+
+    ELEMENT: ClassVar[str | None] = "softwareArtifacts"
+
+    software_artifacts: Annotated[list[SoftwareArtifact], Items("softwareArtifact")] = Field(default_factory=list)
+
+
+class SoftwareFile(SoftwareArtifact):
+    """A file with its owner and rights."""
+
+    ELEMENT: ClassVar[str | None] = "softwareFile"
+
+    owner_group: str | None = None
+    rights: str | None = None
+    symlink: str | None = None
+
+
+class SoftwareFiles(UForgeObjects):
+    """Files with their owners and rights."""
+
+    ELEMENT: ClassVar[str | None] = "softwareFiles"
+
+    software_files: Annotated[list[SoftwareFile], Items("softwareFile")] = Field(default_factory=list)
+
+
+class OSPackage(SoftwareArtifact):
+    """A package of a distribution as part of a bundle; `sticky` keeps its version."""
+
+    ELEMENT: ClassVar[str | None] = "osPackage"
+
+    sticky: bool | None = None
+    repo_id: Long | None = None
+    repository: str | None = None
+    distro_id: Long | None = None
+
+
+class OSPackages(UForgeObjects):
+    """Packages of a distribution as parts of a bundle."""
+
+    ELEMENT: ClassVar[str | None] = "osPackages"
+
+    os_pkgs: Annotated[list[OSPackage], Items("osPkg")] = Field(default_factory=list)
+
+
+class ArtifactCredAccounts(UForgeObjects):
+    """Log-ins at places where artifacts are fetched from."""
+
+    ELEMENT: ClassVar[str | None] = "artifactCredAccounts"
+
+    artifact_cred_accounts: Annotated[list[ArtifactCredAccount], Items("artifactCredAccount")] = Field(
+        default_factory=list
+    )
+
+
+class BundleRestrictions(UForgeObjects):
+    """The restrictions of a software bundle."""
+
+    ELEMENT: ClassVar[str | None] = "bundleRestrictions"
+
+    bundle_restrictions: Annotated[list[BundleRestriction], Items("bundleRestriction")] = Field(default_factory=list)
+
+
+class SoftwareBundles(UForgeObjects):
+    """Software bundles of any kind."""
+
+    ELEMENT: ClassVar[str | None] = "softwareBundles"
+
+    software_bundles: Annotated[list[SoftwareBundle], Items("softwareBundle")] = Field(default_factory=list)
+
+
+class Projects(UForgeObjects):
+    """Software bundles that an organisation offers."""
+
+    ELEMENT: ClassVar[str | None] = "projects"
+
+    projects: Annotated[list[Project], Items("project")] = Field(default_factory=list)
+
+
+class MySoftwareList(UForgeObjects):
+    """The software bundles of a user."""
+
+    ELEMENT: ClassVar[str | None] = "mySoftwareList"
+
+    my_software_list: Annotated[list[MySoftware], Items("mySoftware")] = Field(default_factory=list)
+
+
+class SoftwareBundleImport(UForgeUploadObject):
+    """The import of a software bundle from an archive."""
+
+    ELEMENT: ClassVar[str | None] = "softwareBundleImport"
+
+    parent_uri: str | None = None
+    reference_uri: str | None = None
+    upload_uri: str | None = None
+    status_uri: str | None = None
+    imported: bool | None = None
+    uri: str | None = None
+
+
+class SoftwareBundleExport(UForgeObject):
+    """The export of a software bundle as an archive."""
+
+    ELEMENT: ClassVar[str | None] = "softwareBundleExport"
+
+    bundle_name: str | None = None
+    bundle_version: str | None = None
+    download_uri: str | None = None
+    location: str | None = None
+    parent_uri: str | None = None
+    status: OpStatus | None = None
+    uri: str | None = None
+
+
+class ConfMgmtPlatforms(UForgeObjects):
+    """Configuration management platforms."""
+
+    ELEMENT: ClassVar[str | None] = "confMgmtPlatforms"
+
+    platforms: Annotated[list[ConfMgmtPlatform], Items("confMgmtPlatforms")] = Field(default_factory=list)

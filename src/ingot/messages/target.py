@@ -92,7 +92,7 @@ class ImageFormat(UForgeObject):
 
 
 class ImageFormats(UForgeObjects):
-    """A list of Image Format messages."""
+    """Image formats."""
 
     ELEMENT: ClassVar[str | None] = "imageFormats"
 
@@ -122,7 +122,7 @@ class TargetFormat(UForgeObject):
 
 
 class TargetFormats(UForgeObjects):
-    """A list of Target Format messages."""
+    """Target formats."""
 
     ELEMENT: ClassVar[str | None] = "targetFormats"
 
@@ -146,7 +146,7 @@ class TargetPlatform(UForgeObject):
 
 
 class TargetPlatforms(UForgeObjects):
-    """A list of Target Platform messages."""
+    """Target platforms."""
 
     ELEMENT: ClassVar[str | None] = "targetPlatforms"
 

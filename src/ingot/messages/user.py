@@ -154,7 +154,7 @@ class Gallery(UForgeObject):
 
 
 class Users(UForgeObjects):
-    """A list of User messages."""
+    """Users."""
 
     ELEMENT: ClassVar[str | None] = "users"
 
@@ -197,7 +197,7 @@ class Org(UForgeObject):
 
 
 class Orgs(UForgeObjects):
-    """A list of Org messages."""
+    """Organisations."""
 
     ELEMENT: ClassVar[str | None] = "orgs"
 
@@ -206,3 +206,31 @@ class Orgs(UForgeObjects):
 
 # Users have galleries and galleries have users: only here are both known.
 User.model_rebuild()
+
+
+class UserProfiles(UForgeObjects):
+    """What others may see of users."""
+
+    ELEMENT: ClassVar[str | None] = "userProfiles"
+
+    user_profiles: Annotated[list[UserProfile], Items("userProfile")] = Field(default_factory=list)
+
+
+class UserGroup(UForgeObject):
+    """Users who share a gallery."""
+
+    ELEMENT: ClassVar[str | None] = "userGroup"
+
+    admin: User | None = None
+    members: Annotated[list[User] | None, Items("member")] = None
+    members_uri: str | None = None
+    partner: Int | None = None
+    uri: str | None = None
+
+
+class UserGroups(UForgeObjects):
+    """Groups of users."""
+
+    ELEMENT: ClassVar[str | None] = "userGroups"
+
+    user_groups: Annotated[list[UserGroup], Items("userGroup")] = Field(default_factory=list)

@@ -46,6 +46,8 @@ def _value(field: FieldTable, depth: int) -> st.SearchStrategy[Any]:
         "boolean": st.booleans(),
         "int": st.integers(-(2**31), 2**31 - 1),
         "long": st.integers(-(2**63), 2**63 - 1),
+        "integer": st.integers(-(10**19), 10**19),
+        "float": st.floats(width=32, allow_nan=False, allow_infinity=False),
         "time": _TIME,
         "binary": st.binary(max_size=8),
     }[field.kind]
