@@ -172,3 +172,11 @@ class Certificates(UForgeObjects):
     ELEMENT: ClassVar[str | None] = "certificates"
 
     certificates: Annotated[list[Certificate], Items("certificate")] = Field(default_factory=list)
+
+
+class CredAccounts(UForgeObjects):
+    """The cloud accounts of a user."""
+
+    ELEMENT: ClassVar[str | None] = "credAccounts"
+
+    cred_accounts: Annotated[list[CredAccount], Items("credAccount")] = Field(default_factory=list)

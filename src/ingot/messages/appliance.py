@@ -4,7 +4,17 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from ingot.messages.base import DateTime, Int, Items, Long, OpStatus, UForgeObject, UForgeObjects, UriList
+from ingot.messages.base import (
+    DateTime,
+    Int,
+    Items,
+    Long,
+    OpStatus,
+    UForgeObject,
+    UForgeObjects,
+    UForgeUploadObject,
+    UriList,
+)
 from ingot.messages.common import Logo
 from ingot.messages.distribution import DistribProfile
 from ingot.messages.image import PublishImage
@@ -94,3 +104,34 @@ class Appliances(UForgeObjects):
     ELEMENT: ClassVar[str | None] = "appliances"
 
     appliances: Annotated[list[Appliance], Items("appliance")] = Field(default_factory=list)
+
+
+class ApplianceExports(UForgeObjects):
+    """The exports of an appliance."""
+
+    ELEMENT: ClassVar[str | None] = "applianceExports"
+
+    appliance_exports: Annotated[list[ApplianceExport], Items("applianceExport")] = Field(default_factory=list)
+
+
+class ApplianceImport(UForgeUploadObject):
+    """The import of an appliance from an archive."""
+
+    ELEMENT: ClassVar[str | None] = "applianceImport"
+
+    use_major: bool | None = None
+    reuse_bundles: bool | None = None
+    force_rw: bool | None = Field(default=None, alias="force_rw")
+    imported: bool | None = None
+    parent_uri: str | None = None
+    reference_uri: str | None = None
+    upload_uri: str | None = None
+    uri: str | None = None
+
+
+class ApplianceImports(UForgeObjects):
+    """Imports of appliances."""
+
+    ELEMENT: ClassVar[str | None] = "applianceImports"
+
+    appliance_imports: Annotated[list[ApplianceImport], Items("applianceImport")] = Field(default_factory=list)

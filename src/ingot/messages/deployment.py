@@ -142,3 +142,141 @@ class Instances(UForgeObjects):
     ELEMENT: ClassVar[str | None] = "instances"
 
     instances: Annotated[list[Instance], Items("instance")] = Field(default_factory=list)
+
+
+class ApplianceSummary(SourceSummary):
+    """The appliance that a running machine was made from."""
+
+    ELEMENT: ClassVar[str | None] = "applianceSummary"
+
+    version: str | None = None
+
+
+class BlueprintSummary(SourceSummary):
+    """The blueprint that running machines were made from."""
+
+    ELEMENT: ClassVar[str | None] = "blueprintSummary"
+
+    version: str
+    revision: str | None = None
+    compliant: bool | None = None
+
+
+class ScanSummaryLight(SourceSummary):
+    """The scan that a running machine was made from."""
+
+
+class Deployment(Message):
+    """Machines that were started together."""
+
+    ELEMENT: ClassVar[str | None] = "deployment"
+
+    uri: str | None = None
+    application_id: str | None = None
+    name: str | None = None
+    creation_date: DateTime | None = None
+    blueprint_name: str | None = None
+    icon_url: str | None = None
+    state: str | None = None
+    source_summary: SourceSummary | None = None
+    instances: Annotated[list[Instance] | None, Items("instance")] = None
+
+
+class Deployments(UForgeObjects):
+    """Deployments of a user."""
+
+    ELEMENT: ClassVar[str | None] = "deployments"
+
+    deployments: Annotated[list[Deployment], Items("deployment")] = Field(default_factory=list)
+
+
+class DeploymentId(Message):
+    """The name that a deployment is known by."""
+
+    ELEMENT: ClassVar[str | None] = "deploymentId"
+
+    id: str | None = None
+    uri: str | None = None
+
+
+class DeploymentHardware(UForgeObject):
+    """What a deployed machine has: `ram` is MB."""
+
+    flavor_id: str | None = None
+    ram: Int | None = None
+    cores: Int | None = None
+
+
+class DeploymentConfig(UForgeObject):
+    """A setting of a deployed service."""
+
+    ELEMENT: ClassVar[str | None] = "deploymentConfig"
+
+    name: str | None = None
+    value: str | None = None
+
+
+class DeploymentSensor(UForgeObject):
+    """A value that a deployed service reports."""
+
+    ELEMENT: ClassVar[str | None] = "deploymentSensor"
+
+    name: str | None = None
+    name_parts: Annotated[list[str] | None, Items("nameParts")] = None
+    description: str | None = None
+    type_name: str | None = None
+    value: str | None = None
+
+
+class DeploymentParameter(UForgeObject):
+    """A parameter of an effector."""
+
+    ELEMENT: ClassVar[str | None] = "deploymentParameter"
+
+    name: str | None = None
+    description: str | None = None
+    type_name: str | None = None
+    default_value: str | None = None
+
+
+class DeploymentEffector(UForgeObject):
+    """Something that a deployed service can be told to do."""
+
+    ELEMENT: ClassVar[str | None] = "deploymentEffector"
+
+    name: str | None = None
+    description: str | None = None
+    parameters: Annotated[list[DeploymentParameter], Items("parameter")] = Field(default_factory=list)
+    return_type_name: str | None = None
+
+
+class DeploymentEffectors(UForgeObjects):
+    """What a deployed service can be told to do."""
+
+    ELEMENT: ClassVar[str | None] = "deploymentEffectors"
+
+    effectors: Annotated[list[DeploymentEffector], Items("effector")] = Field(default_factory=list)
+
+
+class DeploymentEntity(UForgeObject):
+    """A service of a deployment, and the machine that it runs on."""
+
+    ELEMENT: ClassVar[str | None] = "deploymentEntity"
+
+    type: str | None = None
+    service_id: str | None = None
+    display_name: str | None = None
+    appliance_uuid: str | None = Field(default=None, alias="applianceUUID")
+    status: str | None = None
+    hostname: str | None = None
+    ip_address: str | None = None
+    login_user: str | None = None
+    ssh_key_name: str | None = None
+    winrm_address: str | None = None
+    uforge_published_image_uri: str | None = Field(default=None, alias="uforgePublishedImageURI")
+    creation_time: Long | None = None
+    cloud_provider: str | None = None
+    hardware: DeploymentHardware | None = None
+    activities: Annotated[list[DeploymentActivity], Items("deploymentActivity")] = Field(default_factory=list)
+    sensors: Annotated[list[DeploymentSensor], Items("deploymentSensor")] = Field(default_factory=list)
+    config: Annotated[list[DeploymentConfig], Items("deploymentConfig")] = Field(default_factory=list)

@@ -214,3 +214,17 @@ class InstallProfile(UForgeObject):
     vagrant_user: str | None = None
     welcome_msg: str | None = None
     se_linux_mode: SeLinuxMode | None = None
+
+
+class Route(UForgeObject):
+    """A route of a machine."""
+
+    ELEMENT: ClassVar[str | None] = "route"
+
+    address: str | None = None
+    gateway: str | None = None
+    metric: Int
+    netmask: str | None = None
+    parent_uri: str | None = None
+    type: Int
+    uri: str | None = None

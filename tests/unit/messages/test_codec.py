@@ -34,7 +34,7 @@ _TIME = st.datetimes(dt.datetime(1970, 1, 1), dt.datetime(2100, 1, 1)).map(
 
 def _value(field: FieldTable, depth: int) -> st.SearchStrategy[Any]:
     if field.message is not None:
-        if depth == 0 or not subtypes(field.message):
+        if (depth <= 0 and not field.required) or not subtypes(field.message):
             return st.none()
         return st.sampled_from(sorted(subtypes(field.message).values(), key=str)).flatmap(
             lambda subtype: _message(subtype, depth - 1)
