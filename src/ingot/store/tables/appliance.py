@@ -59,7 +59,7 @@ class OsProfile(Record):
     profile_id: Mapped[int] = mapped_column(ForeignKey("distribution_profile.id"))
     profile: Mapped[DistributionProfile] = relationship(lazy="joined")
     packages: Mapped[list["OsProfilePackage"]] = relationship(
-        cascade="all, delete-orphan", lazy="selectin", order_by="OsProfilePackage.name"
+        cascade="all, delete-orphan", order_by="OsProfilePackage.name"
     )
 
 
