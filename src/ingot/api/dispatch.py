@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
+from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
@@ -48,18 +49,27 @@ def _answer(operation: Operation, server: Server, request: Request, content: byt
     call = Call(server, request, content)
     if not operation.authenticated:
         return _run(operation, call)
-    with server.database.transaction(read_only=not operation.writes) as session:
-        user = server.authenticator.authenticate(session, request.headers.get("authorization"))
-        login = request.path_params.get("uid")
-        owner = owner_for(session, user, login) if login is not None else user
-        require_entitlement(user, operation.entitlements)
-        call.login = Login(session, user, owner)
+    if operation.writes:
+        # Nobody waits for the write lock while a password is verified or a document is read.
+        with server.database.transaction(read_only=True) as session:
+            _admit(operation, server, request, session)
         if operation.body is not None:
             call.message = _message(operation.body, request, content)
+    with server.database.transaction(read_only=not operation.writes) as session:
+        call.login = _admit(operation, server, request, session)
         response = _run(operation, call)
     for action in call.after_commit:
         action()
     return response
+
+
+def _admit(operation: Operation, server: Server, request: Request, session: Session) -> Login:
+    """Who asks, for whom, and that they may."""
+    user = server.authenticator.authenticate(session, request.headers.get("authorization"))
+    login = request.path_params.get("uid")
+    owner = owner_for(session, user, login) if login is not None else user
+    require_entitlement(user, operation.entitlements)
+    return Login(session, user, owner)
 
 
 def _message(message_type: type[Message], request: Request, content: bytes) -> Message:
