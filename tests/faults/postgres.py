@@ -2,15 +2,19 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
 
 #: Debian keeps the server's programs off the path.
 _PROGRAMS = ":".join([*map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin"))), os.environ["PATH"]])
+
+_ENVIRONMENT = {**os.environ, "PATH": _PROGRAMS}
 
 
 class Postgres:
@@ -32,13 +36,29 @@ class Postgres:
         self.start()
 
     def start(self) -> None:
-        """Start the server and wait for it."""
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
-        self._run("pg_ctl", "-D", str(self._cluster), "-w", "-l", str(self.root / "log"), "-o", options, "start")
+        """Start the server and wait for it; it ends with the tests, also when they are killed."""
+        options = [f"port={self.port}", "listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off"]
+        argv = ["setpriv", "--pdeathsig", "QUIT", "postgres", "-D", str(self._cluster)]
+        with (self.root / "log").open("ab") as log:
+            self._server = subprocess.Popen(
+                [*argv, *(word for option in options for word in ("-c", option))],
+                cwd="/",
+                user=self._user,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=_ENVIRONMENT,
+            )
+        ready = ["pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        while subprocess.run(ready, check=False, env=_ENVIRONMENT).returncode != 0:
+            if self._server.poll() is not None:
+                pytest.fail((self.root / "log").read_text(encoding="utf-8", errors="replace"))
+            time.sleep(0.05)
 
     def stop(self) -> None:
         """Stop the server as a crash would: connections break."""
-        self._run("pg_ctl", "-D", str(self._cluster), "-w", "-m", "immediate", "stop")
+        self._server.send_signal(signal.SIGQUIT)
+        self._server.wait()
 
     def close(self) -> None:
         """Stop the server and remove its files."""
@@ -58,5 +78,5 @@ class Postgres:
             cwd="/",
             user=self._user,
             stdin=subprocess.DEVNULL,
-            env={**os.environ, "PATH": _PROGRAMS},
+            env=_ENVIRONMENT,
         )
