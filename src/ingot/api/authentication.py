@@ -1,4 +1,4 @@
-"""Who asks: HTTP Basic, with the supervisor's form ADMIN\\TARGET."""
+"""Who asks: HTTP Basic, with the supervisor's form ADMIN\\TARGET, or a request signed with an API key."""
 
 import base64
 import binascii
@@ -9,16 +9,22 @@ import threading
 import time
 from collections import OrderedDict
 
+import structlog
 from sqlalchemy.orm import Session
+from starlette.requests import Request
 
+from ingot.api import signatures
 from ingot.api.errors import UnauthorizedError
+from ingot.services import api_keys
 from ingot.services.errors import ForbiddenError
 from ingot.services.passwords import NOBODY, is_login
-from ingot.services.users import find_user
-from ingot.store.tables import User
+from ingot.services.secrets import LostSecretError, Vault
+from ingot.services.users import find_user, require_entitlement
+from ingot.store.tables import ApiKey, User
 
 _REMEMBERED_SECONDS = 60
 _MOST_REMEMBERED = 10_000
+_log = structlog.get_logger()
 
 
 class Authenticator:
@@ -28,19 +34,43 @@ class Authenticator:
     password counts at once.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
         self._key = secrets.token_bytes(32)
         self._verified: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def authenticate(self, session: Session, header: str | None) -> User:
-        """The user of an Authorization header; raises UnauthorizedError."""
+    def authenticate(self, session: Session, request: Request) -> User:
+        """The user of an Authorization header or of a signature; raises UnauthorizedError."""
+        header = request.headers.get("authorization")
+        if header is None and "apiKey" in request.query_params:
+            return self._signer(session, request)
         login, password = _basic(header)
         admin_login, _, target_login = login.partition("\\")
         user = find_user(session, admin_login)
         if not self._is_right(admin_login, password, user) or user is None or not user.active:
             raise UnauthorizedError("The user name or the password is wrong.")
         return self._supervised(session, user, target_login) if target_login else user
+
+    def _signer(self, session: Session, request: Request) -> User:
+        signed = signatures.read(request)
+        key = api_keys.by_public_key(session, signed.public_key) if signed else None
+        if signed is None or key is None or not signed.is_by(self._secret(key)) or not key.owner.active:
+            raise UnauthorizedError(
+                "The API key or the signature is wrong. A signature is the HMAC-SHA1 of the address after the base, "
+                "with its query, in Base64, and stands last: …?apiKey=PUBLIC&signature=…"
+            )
+        require_entitlement(key.owner, ("api_key_access",))
+        return key.owner
+
+    def _secret(self, key: ApiKey) -> bytes:
+        try:
+            return api_keys.secret_key(self._vault, key)
+        except LostSecretError:
+            _log.error("an API key cannot be opened: vault-key in the data directory is another one", api_key=key.id)
+            raise UnauthorizedError(
+                "The server lost the secret of this API key. Delete it and create another one."
+            ) from None
 
     def _supervised(self, session: Session, admin: User, login: str) -> User:
         if "supervisor_access" not in admin.entitlements:

@@ -2,6 +2,7 @@
 
 from ingot.api.operation import Operation
 from ingot.api.operations import (
+    apikey,
     appliance,
     applianceconfiguration,
     applianceinstallprofile,
@@ -9,6 +10,8 @@ from ingot.api.operations import (
     machineimage,
     os,
     user,
+    usercloudaccount,
+    usersshkeys,
 )
 
 
@@ -22,6 +25,9 @@ def all_operations() -> list[Operation]:
         applianceinstallprofile,
         applianceconfiguration,
         machineimage,
+        usercloudaccount,
+        apikey,
+        usersshkeys,
     )
     operations = [operation for module in modules for chapter in module.CHAPTERS for operation in chapter.operations]
     return sorted(operations, key=lambda operation: (operation.path.count("{"), operation.path))

@@ -54,7 +54,7 @@ def _answer(operation: Operation, server: Server, request: Request, content: byt
         with server.database.transaction(read_only=True) as session:
             _admit(operation, server, request, session)
         if operation.body is not None:
-            call.message = _message(operation.body, request, content)
+            call.message = _message(operation, operation.body, request, content)
     with server.database.transaction(read_only=not operation.writes) as session:
         call.login = _admit(operation, server, request, session)
         response = _run(operation, call)
@@ -65,15 +65,17 @@ def _answer(operation: Operation, server: Server, request: Request, content: byt
 
 def _admit(operation: Operation, server: Server, request: Request, session: Session) -> Login:
     """Who asks, for whom, and that they may."""
-    user = server.authenticator.authenticate(session, request.headers.get("authorization"))
+    user = server.authenticator.authenticate(session, request)
     login = request.path_params.get("uid")
     owner = owner_for(session, user, login) if login is not None else user
     require_entitlement(user, operation.entitlements)
     return Login(session, user, owner)
 
 
-def _message(message_type: type[Message], request: Request, content: bytes) -> Message:
+def _message(operation: Operation, message_type: type[Message], request: Request, content: bytes) -> Message:
     if not content.strip():
+        if operation.optional_body:
+            return message_type()
         raise InvalidError(f"The body is missing: send a {message_type.ELEMENT} document.")
     media_type = negotiation.body_type(request.headers.get("content-type"), content)
     return negotiation.decode(content, message_type, media_type)

@@ -17,6 +17,7 @@ from ingot.api.authentication import Authenticator
 from ingot.messages.base import Message
 from ingot.services.artifacts import sweep
 from ingot.services.errors import NotFoundError
+from ingot.services.secrets import Vault
 from ingot.settings import Settings
 from ingot.store.artifacts import ArtifactStore
 from ingot.store.database import LARGEST_ID, Database
@@ -33,6 +34,7 @@ class Server:
     database: Database
     artifacts: ArtifactStore
     secret: bytes
+    vault: Vault
     authenticator: Authenticator
 
 
@@ -111,7 +113,9 @@ Handler = Callable[[Call], Message | Response | None]
 
 @dataclass(frozen=True)
 class Operation:
-    """A declared operation. `upload` is the largest body in bytes for operations that take a file."""
+    """A declared operation. `upload` is the largest body in bytes for operations that take a file; an `optional_body`
+    may be empty.
+    """
 
     name: str
     chapter: str
@@ -125,6 +129,7 @@ class Operation:
     query: tuple[str, ...]
     authenticated: bool
     upload: int | None
+    optional_body: bool
 
     @property
     def writes(self) -> bool:
@@ -152,6 +157,7 @@ class Chapter:
         query: tuple[str, ...] = (),
         authenticated: bool = True,
         upload: int | None = None,
+        optional_body: bool = False,
     ) -> Callable[[Handler], Handler]:
         """Declare the decorated handler as an operation."""
 
@@ -170,6 +176,7 @@ class Chapter:
                     query=query,
                     authenticated=authenticated,
                     upload=upload,
+                    optional_body=optional_body,
                 )
             )
             return handler

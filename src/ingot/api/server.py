@@ -5,7 +5,7 @@ import uvicorn
 from ingot.api.app import create_app
 from ingot.api.authentication import Authenticator
 from ingot.api.operation import Server
-from ingot.services.secrets import server_secret
+from ingot.services.secrets import server_secret, vault
 from ingot.settings import Settings
 from ingot.store.artifacts import LocalArtifacts
 from ingot.store.database import Database
@@ -13,12 +13,14 @@ from ingot.store.database import Database
 
 def make_server(settings: Settings, database: Database) -> Server:
     """What the handlers share."""
+    opened = vault(settings)
     return Server(
         settings=settings,
         database=database,
         artifacts=LocalArtifacts(settings.directory / "artifacts"),
         secret=server_secret(settings),
-        authenticator=Authenticator(),
+        vault=opened,
+        authenticator=Authenticator(opened),
     )
 
 

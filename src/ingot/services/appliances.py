@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from ingot.services import install_profiles
+from ingot.services import install_profiles, quotas
 from ingot.services.errors import ConflictError, InvalidError, NotFoundError
 from ingot.store.base import now
 from ingot.store.tables import (
@@ -48,6 +48,7 @@ def create(
     if distribution is None or not distribution.active:
         raise InvalidError(f"There is no distribution {distribution_id}; see distributions for those there are.")
     _refuse_taken(session, owner, checked_name, checked_version, None)
+    quotas.require(session, owner, "appliance")
     appliance = Appliance(
         owner=owner,
         name=checked_name,

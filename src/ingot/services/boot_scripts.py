@@ -2,7 +2,7 @@
 
 from sqlalchemy.orm import Session
 
-from ingot.services import appliances
+from ingot.services import appliances, quotas
 from ingot.services.errors import ConflictError, InvalidError, NotFoundError
 from ingot.store.artifacts import StoredArtifact
 from ingot.store.base import now
@@ -69,6 +69,7 @@ def set_content(
     session: Session, appliance: Appliance, script: BootScript, file_name: str, content: StoredArtifact
 ) -> str | None:
     """Make stored bytes the script's content; returns the hash of the content before."""
+    quotas.require(session, appliance.owner, "diskusage", content.size - (script.size or 0))
     before = script.sha256
     script.file_name, script.uploaded = file_name, now()
     script.sha256, script.md5, script.size = content.sha256, content.md5, content.size

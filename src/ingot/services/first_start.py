@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ingot.build.distributions import DISTRIBUTIONS
+from ingot.services import platforms
 from ingot.services.passwords import hash_login
 from ingot.store.tables import (
     Distribution,
@@ -86,6 +87,7 @@ def prepare(session: Session, *, root_password: str | None, organisation: str = 
     made_up = _add_administrator(session, org, roles, root_password)
     session.flush()
     _add_target_formats(session, org)
+    platforms.add_missing(session, org.id)
     _add_distributions(session)
     return made_up
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from ingot.build.request import BuildResult
 from ingot.messages.install_profile import InstallProfile as ProfileMessage
-from ingot.services import attempts, download_keys
+from ingot.services import attempts, download_keys, quotas
 from ingot.services.errors import ConflictError, InvalidError, NotFoundError
 from ingot.services.templates import template_of
 from ingot.store.base import now
@@ -42,6 +42,8 @@ def generate(
     """Ask for an image: the appliance is taken as it is now, and the job is put into the queue."""
     target_format = _target_format(session, appliance.owner, format_name)
     template = template_of(appliance, overrides)
+    if not simulated:
+        _require_quota(session, appliance.owner)
     profile = overrides.model_dump(mode="json", exclude_none=True, exclude={"root_user", "users"}) if overrides else {}
     image = Image(
         owner=appliance.owner,
@@ -79,6 +81,9 @@ def regenerate(session: Session, image: Image, *, force: bool) -> set[str]:
     image.sha256 = image.file_name = image.size = image.installed_size = image.disk_size = None
     image.timings = {}
     session.execute(sql_delete(ImagePackage).where(ImagePackage.image_id == image.id))
+    session.flush()
+    if not image.simulated:
+        _require_quota(session, image.owner)
     download_keys.forget(session, KIND, [image.id])
     image.attempt = attempts.enqueue(session, JOB, image.id)
     session.flush()
@@ -118,6 +123,8 @@ def complete(session: Session, image: Image, result: BuildResult, secret: bytes,
     image.timings, image.last_modified = result.timings, now()
     image.file_name = file_name(image) if result.sha256 else None
     session.flush()
+    if not image.simulated:
+        quotas.count(session, image.owner, "generation")
     if result.packages:
         session.execute(
             insert(ImagePackage),
@@ -165,6 +172,11 @@ def status_message(image: Image, attempt: Attempt) -> str:
     if attempt.cancel_requested and attempt.state == "running":
         return "Cancelling"
     return attempt.message or "Working"
+
+
+def _require_quota(session: Session, owner: User) -> None:
+    quotas.require(session, owner, "generation")
+    quotas.require(session, owner, "diskusage")
 
 
 def _target_format(session: Session, owner: User, name: str | None) -> TargetFormat:

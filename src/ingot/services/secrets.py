@@ -1,23 +1,62 @@
-"""The server's own secret: a file in the data directory, outside the database."""
+"""Secrets: files in the data directory, outside the database, and what is sealed with them."""
 
 import contextlib
 import os
 import secrets
 
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
 from ingot.settings import Settings
 
 _BYTES = 32
+_NONCE_BYTES = 12
+
+
+class LostSecretError(Exception):
+    """What was sealed cannot be opened: the key is another one, or the content is."""
+
+
+class Vault:
+    """Seals secrets for the database, with AES-256-GCM and a key that is not there.
+
+    A seal is bound to its `purpose` (whose secret it is): copied to another row it does not open.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._cipher = AESGCM(key)
+
+    def seal(self, purpose: str, secret: bytes) -> bytes:
+        """The sealed form of a secret."""
+        nonce = os.urandom(_NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, secret, purpose.encode())
+
+    def open(self, purpose: str, sealed: bytes) -> bytes:
+        """The secret that was sealed for this purpose; raises LostSecretError."""
+        try:
+            return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], purpose.encode())
+        except (InvalidTag, ValueError) as error:
+            raise LostSecretError(purpose) from error
 
 
 def server_secret(settings: Settings) -> bytes:
-    """The secret that download keys are derived from; made at the first call, readable by the server's user alone.
+    """The secret that download keys are derived from; made at the first call, readable by the server's user alone."""
+    return _kept(settings, "secret")
 
-    Two processes that make it at once agree: the file appears complete, and the first one stays.
+
+def vault(settings: Settings) -> Vault:
+    """The vault of a server; its key is made at the first call. Without that file, what it sealed is lost."""
+    return Vault(_kept(settings, "vault-key"))
+
+
+def _kept(settings: Settings, name: str) -> bytes:
+    """The random content of a file. Two processes that make it at once agree: it appears complete, and the first
+    one stays.
     """
-    path = settings.directory / "secret"
+    path = settings.directory / name
     if not path.exists():
         settings.directory.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f"secret.{secrets.token_hex(8)}")
+        draft = path.with_name(f"{name}.{secrets.token_hex(8)}")
         try:
             with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 file.write(secrets.token_bytes(_BYTES))

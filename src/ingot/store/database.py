@@ -27,7 +27,14 @@ class Database:
         self.url = url
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
         arguments: dict[str, Any] = {"connect_args": {"timeout": _BUSY_SECONDS}} if self.is_sqlite else {}
-        self.engine = create_engine(url, pool_size=20, max_overflow=40, pool_pre_ping=not self.is_sqlite, **arguments)
+        self.engine = create_engine(
+            url,
+            pool_size=20,
+            max_overflow=40,
+            pool_pre_ping=not self.is_sqlite,
+            hide_parameters=True,  # errors go to logs, values may be secrets
+            **arguments,
+        )
         if self.is_sqlite:
             _set_up_sqlite(self.engine)
 

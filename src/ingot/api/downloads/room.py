@@ -57,7 +57,7 @@ def _finish(call: Call, row_id: int) -> None:
 
 def _as_owner(call: Call, locate: Locate) -> Downloadable:
     with call.server.database.transaction(read_only=True) as session:
-        user = call.server.authenticator.authenticate(session, call.request.headers.get("authorization"))
+        user = call.server.authenticator.authenticate(session, call.request)
         return locate(session, owner_for(session, user, str(call.request.path_params["uid"])))
 
 

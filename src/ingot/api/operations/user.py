@@ -1,6 +1,8 @@
 """The platform's status, users, and what is open to a user."""
 
-from sqlalchemy import func, select
+from typing import Any
+
+from sqlalchemy import Select, select
 
 from ingot.api.listing import QUERY_PARAMETERS, Listing
 from ingot.api.operation import Call, Chapter
@@ -9,9 +11,12 @@ from ingot.messages.access import Quotas
 from ingot.messages.base import Message
 from ingot.messages.common import ServiceStatus
 from ingot.messages.distribution import Distributions
-from ingot.messages.target import TargetFormats, TargetPlatforms
+from ingot.messages.target import ImageFormats, TargetFormats, TargetPlatforms
 from ingot.messages.user import Orgs, User
-from ingot.store.tables import Appliance, Distribution, Image, TargetFormat
+from ingot.services import quotas
+from ingot.services.errors import NotFoundError
+from ingot.services.users import require_entitlement
+from ingot.store.tables import Distribution, TargetFormat, TargetPlatform
 
 _platform = Chapter("uforgeplatform")
 _user = Chapter("user")
@@ -40,6 +45,11 @@ _TARGET_FORMATS = Listing(
         "dbId": TargetFormat.id,
     },
     order=(TargetFormat.name, TargetFormat.id),
+)
+_FORMATS = Listing(fields={"name": TargetFormat.format}, order=(TargetFormat.format,))
+_TARGET_PLATFORMS = Listing(
+    fields={"name": TargetPlatform.name, "type": TargetPlatform.type, "dbId": TargetPlatform.id},
+    order=(TargetPlatform.name, TargetPlatform.id),
 )
 
 
@@ -88,11 +98,23 @@ def distributions_get_all(call: Call) -> Message:
 )
 def target_formats_get_all(call: Call) -> Message:
     """The target formats that a user may generate."""
-    statement = select(TargetFormat).where(
-        TargetFormat.organisation_id == call.owner.organisation_id, TargetFormat.active
-    )
-    rows, total = _TARGET_FORMATS.page(call.session, statement, call.query)
+    rows, total = _TARGET_FORMATS.page(call.session, _target_formats(call), call.query)
     return TargetFormats(total=total, target_formats=[catalogue.target_format(row) for row in rows])
+
+
+@_formats.operation(
+    "userFormats_getAll",
+    "GET",
+    "/users/{uid}/formats",
+    entitlements=("appliance_create",),
+    answer=ImageFormats,
+    query=QUERY_PARAMETERS,
+)
+def formats_get_all(call: Call) -> Message:
+    """The image formats that the target formats of a user are made of."""
+    statement = _target_formats(call).with_only_columns(TargetFormat.format).distinct()
+    rows, total = _FORMATS.page(call.session, statement, call.query)
+    return ImageFormats(total=total, image_formats=[catalogue.image_format(name) for name in rows])
 
 
 @_formats.operation(
@@ -104,19 +126,54 @@ def target_formats_get_all(call: Call) -> Message:
     query=QUERY_PARAMETERS,
 )
 def target_platforms_get_all(call: Call) -> Message:
-    """The platforms that a user may publish to: none can be published to yet."""
-    return TargetPlatforms(total=0, target_platforms=[])
+    """The platforms that a user may have accounts for."""
+    rows, total = _TARGET_PLATFORMS.page(call.session, _target_platforms(call), call.query)
+    return TargetPlatforms(total=total, target_platforms=[catalogue.target_platform(row) for row in rows])
+
+
+@_formats.operation(
+    "userTargetPlatformFormat_getAll",
+    "GET",
+    "/users/{uid}/targetplatforms/{tpid}/targetformats",
+    entitlements=("image_generate",),
+    answer=TargetFormats,
+    query=QUERY_PARAMETERS,
+)
+def target_platform_formats_get_all(call: Call) -> Message:
+    """The target formats that can be published to a platform."""
+    number = call.number("tpid")
+    platform = call.session.scalars(_target_platforms(call).where(TargetPlatform.id == number)).first()
+    if platform is None:
+        raise NotFoundError(f"There is no target platform {number}.", message_id="ERROR.TARGETPLATFORM.NOT_FOUND")
+    statement = _target_formats(call).where(TargetFormat.account_type == platform.type)
+    rows, total = _TARGET_FORMATS.page(call.session, statement, call.query)
+    return TargetFormats(total=total, target_formats=[catalogue.target_format(row) for row in rows])
+
+
+def _target_formats(call: Call) -> Select[Any]:
+    return select(TargetFormat).where(TargetFormat.organisation_id == call.owner.organisation_id, TargetFormat.active)
+
+
+def _target_platforms(call: Call) -> Select[Any]:
+    return select(TargetPlatform).where(
+        TargetPlatform.organisation_id == call.owner.organisation_id, TargetPlatform.active
+    )
 
 
 @_quotas.operation("userQuotas_get", "GET", "/users/{uid}/quotas", answer=Quotas)
 def quotas_get(call: Call) -> Message:
-    """What a user has used; nothing is limited."""
-    owner = call.owner
-    appliances = call.session.scalar(select(func.count()).select_from(Appliance).where(Appliance.owner_id == owner.id))
-    generations, size = call.session.execute(
-        select(func.count(), func.coalesce(func.sum(Image.size), 0)).where(
-            Image.owner_id == owner.id, Image.sha256.is_not(None)
-        )
-    ).one()
-    used = {"appliance": appliances or 0, "generation": generations or 0, "scan": 0, "diskusage": int(size or 0)}
-    return Quotas(total=len(used), quotas=[users.quota(owner, kind, number) for kind, number in used.items()])
+    """What a user has and may have."""
+    return _quotas_of(call)
+
+
+@_quotas.operation("userQuotas_update", "PUT", "/users/{uid}/quotas", body=Quotas, answer=Quotas)
+def quotas_update(call: Call) -> Message:
+    """Set what a user may have: an administrator's right, also for the own quotas."""
+    require_entitlement(call.user, ("user_administrate",))
+    quotas.change(call.session, call.owner, call.body(Quotas).quotas)
+    return _quotas_of(call)
+
+
+def _quotas_of(call: Call) -> Quotas:
+    entries = [users.quota(call.owner, usage) for usage in quotas.of(call.session, call.owner)]
+    return Quotas(total=len(entries), quotas=entries)

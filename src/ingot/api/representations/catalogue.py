@@ -5,7 +5,7 @@ from ingot.messages.base import UriList
 from ingot.messages.common import Category
 from ingot.messages.distribution import Distribution, LinuxProfile
 from ingot.messages.package import Pkg
-from ingot.messages.target import ImageFormat, TargetFormat
+from ingot.messages.target import ImageFormat, TargetFormat, TargetPlatform
 from ingot.store import tables
 
 
@@ -88,7 +88,7 @@ def target_format(row: tables.TargetFormat) -> TargetFormat:
         created=row.created,
         last_modified=row.last_modified,
         name=row.name,
-        format=ImageFormat(name=row.format, access=True, active=True),
+        format=image_format(row.format),
         category=Category(name=row.category, type="IMAGEFORMAT", org_uri=base),
         type=row.type,
         cred_account_type=row.account_type,
@@ -96,4 +96,25 @@ def target_format(row: tables.TargetFormat) -> TargetFormat:
         active=row.active,
         preselected=True,
         uri=f"{base}/targetformats/{row.id}",
+    )
+
+
+def image_format(name: str) -> ImageFormat:
+    """An image format that can be generated."""
+    return ImageFormat(name=name, access=True, active=True)
+
+
+def target_platform(row: tables.TargetPlatform) -> TargetPlatform:
+    """A platform that there can be accounts for."""
+    base = f"orgs/{row.organisation_id}/targetplatforms/{row.id}"
+    return TargetPlatform(
+        db_id=row.id,
+        created=row.created,
+        last_modified=row.last_modified,
+        name=row.name,
+        type=row.type,
+        target_formats_uri=f"{base}/targetformats",
+        access=True,
+        active=row.active,
+        uri=base,
     )

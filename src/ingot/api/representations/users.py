@@ -1,8 +1,9 @@
 """Users and their surroundings."""
 
-from ingot.messages.access import Entitlement, Quota, Role
+from ingot.messages.access import APIKeyPair, Entitlement, Quota, Role, SSHKey
 from ingot.messages.base import UriList
 from ingot.messages.user import Org, User
+from ingot.services.quotas import Usage
 from ingot.store import tables
 
 
@@ -49,10 +50,13 @@ def user(row: tables.User) -> User:
         base_target_platforms_uri=f"{base}/targetplatforms",
         base_publish_images_uri=f"{base}/pimages",
         base_orgs_uri=f"{base}/orgs",
+        api_keys_quota=row.api_key_limit,
         base_api_keys_uri=f"{base}/apikeys",
+        base_cred_accounts_uri=f"{base}/accounts",
         org_uris=UriList(uri=[org_uri(row.organisation)]),
         quotas_uri=f"{base}/quotas",
         roles=[role(entry) for entry in row.roles],
+        ssh_keys_uri=f"{base}/sshkeys",
         uri=base,
     )
 
@@ -75,13 +79,40 @@ def org(row: tables.Organisation) -> Org:
     )
 
 
-def quota(user_row: tables.User, kind: str, used: int) -> Quota:
-    """A quota without a limit, with what is used of it."""
+def quota(user_row: tables.User, usage: Usage) -> Quota:
+    """A quota, with what is used of it."""
     return Quota(
         db_id=user_row.id,
-        frequency="none",
-        limit=-1,
-        nb=used,
-        type=kind,
+        frequency=usage.frequency,
+        limit=usage.limit,
+        nb=usage.used,
+        renewal_date=usage.renews,
+        type=usage.kind,
         uri=f"{user_uri(user_row)}/quotas",
+    )
+
+
+def api_key(row: tables.ApiKey, secret_key: str | None = None) -> APIKeyPair:
+    """An API key; its secret key only where it was just made."""
+    return APIKeyPair(
+        db_id=row.id,
+        created=row.created,
+        last_modified=row.last_modified,
+        name=row.name,
+        description=row.description,
+        public_key=row.public_key,
+        secret_key=secret_key,
+        uri=f"{user_uri(row.owner)}/apikeys/{row.id}",
+    )
+
+
+def ssh_key(row: tables.SshKey, owner: tables.User) -> SSHKey:
+    """A public SSH key of a user."""
+    return SSHKey(
+        db_id=row.id,
+        created=row.created,
+        last_modified=row.last_modified,
+        name=row.name,
+        public_key=row.public_key,
+        uri=f"{user_uri(owner)}/sshkeys/{row.id}",
     )

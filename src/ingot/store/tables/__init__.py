@@ -3,14 +3,19 @@
 from ingot.store.tables.access import Organisation, Role, RoleEntitlement, User, UserRole
 from ingot.store.tables.appliance import Appliance, BootScript, InstallProfile, OsProfile, OsProfilePackage
 from ingot.store.tables.attempt import Attempt
-from ingot.store.tables.catalogue import Distribution, DistributionProfile, Package, TargetFormat
+from ingot.store.tables.catalogue import Distribution, DistributionProfile, Package, TargetFormat, TargetPlatform
+from ingot.store.tables.credentials import ApiKey, Certificate, CloudAccount, SshKey
 from ingot.store.tables.download_key import DownloadKey
 from ingot.store.tables.image import Image, ImagePackage
+from ingot.store.tables.quota import Quota
 
 __all__ = [
+    "ApiKey",
     "Appliance",
     "Attempt",
     "BootScript",
+    "Certificate",
+    "CloudAccount",
     "Distribution",
     "DistributionProfile",
     "DownloadKey",
@@ -21,9 +26,12 @@ __all__ = [
     "OsProfile",
     "OsProfilePackage",
     "Package",
+    "Quota",
     "Role",
     "RoleEntitlement",
+    "SshKey",
     "TargetFormat",
+    "TargetPlatform",
     "User",
     "UserRole",
 ]

@@ -5,6 +5,8 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ingot.store.base import Base, Record
 
+DEFAULT_API_KEYS = 10
+
 
 class Organisation(Record):
     """What everything belongs to."""
@@ -44,7 +46,7 @@ class UserRole(Base):
 
 
 class User(Record):
-    """Somebody who may log in. `password_hash` is Argon2's."""
+    """Somebody who may log in. `password_hash` is Argon2's, `api_key_limit` how many API keys there may be."""
 
     __tablename__ = "user_account"
 
@@ -54,6 +56,7 @@ class User(Record):
     surname: Mapped[str] = mapped_column(default="")
     password_hash: Mapped[str]
     active: Mapped[bool] = mapped_column(default=True)
+    api_key_limit: Mapped[int] = mapped_column(default=DEFAULT_API_KEYS)
     organisation_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
     organisation: Mapped[Organisation] = relationship()
     roles: Mapped[list[Role]] = relationship(secondary="user_role", lazy="selectin", order_by=Role.name)

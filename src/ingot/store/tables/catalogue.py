@@ -74,3 +74,15 @@ class TargetFormat(Record):
     type: Mapped[str]
     account_type: Mapped[str | None]
     active: Mapped[bool] = mapped_column(default=True)
+
+
+class TargetPlatform(Record):
+    """A cloud or virtualisation platform as an organisation offers it, under a name of its own."""
+
+    __tablename__ = "target_platform"
+    __table_args__ = (UniqueConstraint("organisation_id", "name"),)
+
+    organisation_id: Mapped[int] = mapped_column(ForeignKey("organisation.id", ondelete="CASCADE"))
+    name: Mapped[str]
+    type: Mapped[str]
+    active: Mapped[bool] = mapped_column(default=True)
