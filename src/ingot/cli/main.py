@@ -5,16 +5,22 @@ from typing import Annotated
 
 import typer
 
+from ingot.cli.commands import catalogue, image, login, template
+from ingot.cli.commands.template import TemplateFile
+
 app = typer.Typer(
     name="ingot",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="A machine image factory: appliances become bootable images.",
 )
-template_app = typer.Typer(no_args_is_help=True, help="Work with template files.")
-app.add_typer(template_app, name="template")
+app.command()(login.login)
+app.command()(login.logout)
+app.add_typer(template.app, name="template")
+app.add_typer(image.app, name="image")
+app.add_typer(catalogue.os_app, name="os")
+app.add_typer(catalogue.format_app, name="format")
 
-_TemplateFile = Annotated[Path, typer.Argument(metavar="TEMPLATE", help="A template file, YAML or JSON.")]
 _CacheDir = Annotated[
     Path, typer.Option(help="Where packages and trees are kept between builds.", envvar="INGOT_CACHE_DIR")
 ]
@@ -35,7 +41,7 @@ def serve(
 
 @app.command()
 def build(
-    template: _TemplateFile,
+    template_file: TemplateFile,
     output: Annotated[Path, typer.Option("-o", "--output", help="The image to write.")],
     format_name: Annotated[str | None, typer.Option("--format", help="raw or qcow2; else by the name.")] = None,
     cache_dir: _CacheDir = _DEFAULT_CACHE,
@@ -46,7 +52,7 @@ def build(
     from ingot.cli.build import build as run  # noqa: PLC0415
 
     run(
-        template,
+        template_file,
         output,
         format_name=format_name,
         cache_dir=cache_dir,
@@ -69,22 +75,6 @@ def version() -> None:
     from ingot import __version__  # noqa: PLC0415
 
     typer.echo(__version__)
-
-
-@template_app.command()
-def validate(template: _TemplateFile) -> None:
-    """Report every mistake of a template file in one go."""
-    from ingot.cli.template import validate as run  # noqa: PLC0415
-
-    run(template)
-
-
-@template_app.command()
-def init(file: Annotated[Path, typer.Argument(help="The file to write.")] = Path("template.yml")) -> None:
-    """Write a commented example of a template."""
-    from ingot.cli.template import init as run  # noqa: PLC0415
-
-    run(file)
 
 
 def main() -> None:

@@ -1,0 +1,78 @@
+"""`ingot os` and `ingot format`: what appliances can be made of and into."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from rich.filesize import decimal
+
+from ingot.cli.output import WRONG_USE, Output, fail, print_json, print_rows, say
+from ingot.cli.remote import connected, plain
+from ingot.client import find
+from ingot.messages.distribution import DistribProfiles, Distribution, Distributions
+from ingot.messages.package import PkgList
+from ingot.messages.target import TargetFormats
+
+_PARALLEL = 4
+
+
+def os_list(output: Output) -> None:
+    """The operating systems with their profiles."""
+    with connected() as connection:
+        rows = connection.get(connection.user_path("distros"), Distributions).distributions
+
+        def profiles(row: Distribution) -> list[str]:
+            answer = connection.get(f"{row.uri}/profiles", DistribProfiles)
+            return [profile.name or "" for profile in answer.distrib_profiles]
+
+        with ThreadPoolExecutor(_PARALLEL) as pool:
+            names = dict(zip((row.db_id for row in rows), pool.map(profiles, rows), strict=True))
+    if output is Output.JSON:
+        print_json([{**plain(row), "profiles": names[row.db_id]} for row in rows])
+        return
+    columns = {
+        "Id>": lambda row: row.db_id,
+        "Name": lambda row: row.name,
+        "Version": lambda row: row.version,
+        "Arch": lambda row: row.arch,
+        "Released": lambda row: f"{row.release_date:%Y-%m-%d}" if row.release_date else "",
+        "Profiles": lambda row: ", ".join(names[row.db_id]),
+    }
+    print_rows(rows, columns, "There are no operating systems that you may use: ask an administrator.")
+
+
+def os_search(name: str, words: str, limit: int, output: Output) -> None:
+    """The packages of an operating system whose names fit."""
+    if not words.strip() or set(words) & set("'\"();,"):
+        fail(f"{words} is no part of a package's name: leave out quotes, commas and the like.", code=WRONG_USE)
+    with connected() as connection:
+        distribution = find.distribution(connection, name)
+        query = {"query": f"name=={words}", "count": str(limit + 1)}
+        packages = connection.get(f"{distribution.uri}/pkgs", PkgList, query).pkgs
+    shown = packages[:limit]
+    if output is Output.JSON:
+        print_json([plain(package) for package in shown])
+    else:
+        columns = {
+            "Package": lambda row: row.name,
+            "Version": lambda row: f"{row.version}{f'-{row.release}' if row.release else ''}",
+            "Arch": lambda row: row.arch,
+            "Size>": lambda row: decimal(row.size or 0),
+        }
+        print_rows(shown, columns, f"No package of {distribution.name} {distribution.version} fits {words}.")
+    if len(packages) > limit:
+        say(f"There are more than {limit}: give more of the name, or a larger --limit.")
+
+
+def format_list(output: Output) -> None:
+    """The formats that images can have."""
+    with connected() as connection:
+        rows = connection.get(connection.user_path("targetformats"), TargetFormats).target_formats
+    if output is Output.JSON:
+        print_json([plain(row) for row in rows])
+        return
+    columns = {
+        "Name": lambda row: row.name,
+        "Image format": lambda row: row.format.name if row.format else "",
+        "Category": lambda row: row.category.name if row.category else "",
+        "Account": lambda row: row.cred_account_type,
+    }
+    print_rows(rows, columns, "There are no formats that you may use: ask an administrator.")

@@ -1,0 +1,49 @@
+"""Options and arguments that several commands have, and how a shell completes them."""
+
+from typing import Annotated
+
+import typer
+
+from ingot.cli.output import Output
+
+
+def _templates(incomplete: str) -> list[str]:
+    from ingot.cli.completion import templates  # noqa: PLC0415
+
+    return templates(incomplete)
+
+
+def _images(incomplete: str) -> list[tuple[str, str]]:
+    from ingot.cli.completion import images  # noqa: PLC0415
+
+    return images(incomplete)
+
+
+def _formats(incomplete: str) -> list[str]:
+    from ingot.cli.completion import formats  # noqa: PLC0415
+
+    return formats(incomplete)
+
+
+def _systems(incomplete: str) -> list[str]:
+    from ingot.cli.completion import systems  # noqa: PLC0415
+
+    return systems(incomplete)
+
+
+OutputOption = Annotated[Output, typer.Option("--output", help="For people (table) or for programs (json).")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+TemplateArgument = Annotated[
+    str, typer.Argument(metavar="TEMPLATE", help="An id, NAME or NAME:VERSION.", autocompletion=_templates)
+]
+TemplateOption = Annotated[
+    str | None, typer.Option("--template", help="Only of this template.", autocompletion=_templates)
+]
+ImageArgument = Annotated[int, typer.Argument(metavar="IMAGE", help="The image's id.", min=1, autocompletion=_images)]
+ImagesArgument = Annotated[
+    list[int], typer.Argument(metavar="IMAGE...", help="The images' ids.", autocompletion=_images)
+]
+FormatOption = Annotated[str, typer.Option("--format", help="A name of `ingot format list`.", autocompletion=_formats)]
+SystemArgument = Annotated[
+    str, typer.Argument(metavar="OS", help="An id, NAME:VERSION or NAME:VERSION:ARCH.", autocompletion=_systems)
+]

@@ -1,0 +1,69 @@
+"""How `ingot template` is called."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ingot.cli.commands.options import OutputOption, TemplateArgument, YesOption
+from ingot.cli.output import Output
+
+app = typer.Typer(no_args_is_help=True, help="Templates: files, and those at a server.")
+TemplateFile = Annotated[Path, typer.Argument(metavar="TEMPLATE", help="A template file, YAML or JSON.")]
+
+
+@app.command()
+def validate(template: TemplateFile) -> None:
+    """Report every mistake of a template file in one go."""
+    from ingot.cli.template import validate as run  # noqa: PLC0415
+
+    run(template)
+
+
+@app.command()
+def init(file: Annotated[Path, typer.Argument(help="The file to write.")] = Path("template.yml")) -> None:
+    """Write a commented example of a template."""
+    from ingot.cli.template import init as run  # noqa: PLC0415
+
+    run(file)
+
+
+@app.command("list")
+def show_list(output: OutputOption = Output.TABLE) -> None:
+    """List the templates at the server, newest first."""
+    from ingot.cli.templates import show_list as run  # noqa: PLC0415
+
+    run(output)
+
+
+@app.command()
+def show(template: TemplateArgument, output: OutputOption = Output.TABLE) -> None:
+    """Show a template."""
+    from ingot.cli.templates import show as run  # noqa: PLC0415
+
+    run(template, output)
+
+
+@app.command()
+def clone(
+    template: TemplateArgument,
+    name: Annotated[str | None, typer.Option(help="The copy's name; without it, the same.")] = None,
+    version: Annotated[str | None, typer.Option(help="The copy's version; without it, the same.")] = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Copy a template under another name or version."""
+    from ingot.cli.templates import clone as run  # noqa: PLC0415
+
+    run(template, name, version, output)
+
+
+@app.command()
+def delete(
+    template: TemplateArgument,
+    yes: YesOption = False,
+    force: Annotated[bool, typer.Option(help="Also when images are being generated: they are cancelled.")] = False,
+) -> None:
+    """Delete a template with its images."""
+    from ingot.cli.templates import delete as run  # noqa: PLC0415
+
+    run(template, yes=yes, force=force)

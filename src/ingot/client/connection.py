@@ -1,0 +1,131 @@
+"""Requests to a server: messages in, messages out, errors in words."""
+
+import base64
+import hmac
+from collections.abc import Generator, Mapping
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode, urlsplit
+
+import httpx
+
+from ingot import __version__
+from ingot.client.errors import RefusedError, UnreachableError
+from ingot.client.login import Login
+from ingot.messages import codec
+from ingot.messages.base import Message
+from ingot.messages.common import UForgeError
+
+_M = TypeVar("_M", bound=Message)
+_SECONDS = 60
+_JSON = "application/json"
+
+
+class Connection:
+    """A user's connection to a server. Paths are relative to the API's base, as the `uri` of objects is."""
+
+    def __init__(self, login: Login) -> None:
+        self.login = login
+        self._client = httpx.Client(
+            auth=credentials(login),
+            headers={"User-Agent": f"ingot/{__version__}", "Accept": _JSON},
+            timeout=_SECONDS,
+        )
+
+    def __enter__(self) -> "Connection":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def user_path(self, path: str = "") -> str:
+        """A path below the user who is logged in, or whom a supervisor (ADMIN\\USER) acts for."""
+        user = self.login.user.rpartition("\\")[2]
+        return f"users/{quote(user, safe='@')}{'/' if path else ''}{path}"
+
+    def get(self, path: str, answer: type[_M], query: Mapping[str, str] | None = None) -> _M:
+        """Read an object."""
+        return self._parsed(self._request("GET", path, query=query), answer)
+
+    def post(
+        self, path: str, body: Message | bytes | None, answer: type[_M], query: Mapping[str, str] | None = None
+    ) -> _M:
+        """Create an object, or upload a file's bytes."""
+        return self._parsed(self._request("POST", path, body, query), answer)
+
+    def put(self, path: str, body: Message, answer: type[_M]) -> _M:
+        """Change an object."""
+        return self._parsed(self._request("PUT", path, body), answer)
+
+    def delete(self, path: str, query: Mapping[str, str] | None = None) -> None:
+        """Delete an object."""
+        self._request("DELETE", path, query=query)
+
+    def address(self, path: str) -> str:
+        """The complete address of a path."""
+        return f"{self.login.url}/{path.lstrip('/')}"
+
+    def _request(
+        self, method: str, path: str, body: Message | bytes | None = None, query: Mapping[str, str] | None = None
+    ) -> httpx.Response:
+        content = codec.to_json(body) if isinstance(body, Message) else body
+        headers = {"Content-Type": _JSON} if isinstance(body, Message) else {}
+        try:
+            response = self._client.request(
+                method, self.address(path), params=query or None, content=content, headers=headers
+            )
+        except httpx.TimeoutException as error:
+            raise UnreachableError(
+                f"The server {self.login.url} did not answer within {_SECONDS} seconds. Try again."
+            ) from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise UnreachableError(
+                f"The server {self.login.url} cannot be reached: {error}. Is it running? Another one: ingot login URL"
+            ) from error
+        if response.is_success:
+            return response
+        raise _refusal(self.login.url, response)
+
+    def _parsed(self, response: httpx.Response, answer: type[_M]) -> _M:
+        try:
+            return codec.from_json(response.content, answer)
+        except codec.MalformedMessageError as error:
+            raise UnreachableError(
+                f"What answers at {self.login.url} is no server of ours, or a much newer one: {error}"
+            ) from error
+
+
+def credentials(login: Login) -> httpx.Auth:
+    """How requests of a login are authenticated."""
+    if login.public_key and login.secret_key:
+        return _Signature(login.url, login.public_key, login.secret_key)
+    return httpx.BasicAuth(login.user, login.password or "")
+
+
+class _Signature(httpx.Auth):
+    """Signs requests with an API key: HMAC-SHA1 of the address after the base, with its query."""
+
+    def __init__(self, url: str, public_key: str, secret_key: str) -> None:
+        self._base = urlsplit(url).path
+        self._public_key, self._secret_key = public_key, secret_key.encode()
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Sign one request."""
+        target = request.url.raw_path.decode("ascii")
+        target += f"{'&' if '?' in target else '?'}apiKey={quote(self._public_key, safe='')}"
+        signed = target.removeprefix(self._base).lstrip("/")
+        signature = base64.b64encode(hmac.digest(self._secret_key, signed.encode("ascii"), "sha1"))
+        signed_target = f"{target}&{urlencode({'signature': signature.decode('ascii')})}"
+        request.url = request.url.copy_with(raw_path=signed_target.encode("ascii"))
+        yield request
+
+
+def _refusal(url: str, response: httpx.Response) -> Exception:
+    try:
+        error = codec.from_json(response.content, UForgeError)
+    except codec.MalformedMessageError:
+        return UnreachableError(
+            f"What answers at {url} is no server of ours: {response.status_code} {response.reason_phrase}. "
+            "Look at the address: ingot login http://SERVER:8080"
+        )
+    words: Any = error.localized_error_msg
+    return RefusedError(response.status_code, words.message or "", words.message_id or "")
