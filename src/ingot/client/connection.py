@@ -3,12 +3,14 @@
 import base64
 import hmac
 from collections.abc import Generator, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
 
 from ingot import __version__
+from ingot.client.download import Progress, Source, download
 from ingot.client.errors import RefusedError, UnreachableError
 from ingot.client.login import Login
 from ingot.messages import codec
@@ -59,6 +61,10 @@ class Connection:
     def delete(self, path: str, query: Mapping[str, str] | None = None) -> None:
         """Delete an object."""
         self._request("DELETE", path, query=query)
+
+    def download(self, path: str, sha256: str, size: int, target: Path, progress: Progress) -> None:
+        """Fetch a file of `size` bytes with this SHA-256 into its place; see `download.download`."""
+        download(self._client, Source(self.address(path), sha256, size), target, progress)
 
     def address(self, path: str) -> str:
         """The complete address of a path."""

@@ -1,5 +1,6 @@
 """How `ingot image` is called."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -66,6 +67,20 @@ def follow(image: ImageArgument, output: OutputOption = Output.TABLE) -> None:
     from ingot.cli.images import follow as run  # noqa: PLC0415
 
     run(image, output)
+
+
+@app.command()
+def download(
+    image: ImageArgument,
+    target: Annotated[
+        Path | None, typer.Option("--to", help="A file or directory; else, the image's own name.")
+    ] = None,
+    force: Annotated[bool, typer.Option(help="Replace a file that is there.")] = False,
+) -> None:
+    """Download an image; what was begun before is gone on with, and the SHA-256 is verified."""
+    from ingot.cli.images import download as run  # noqa: PLC0415
+
+    run(image, target, force=force)
 
 
 @app.command()
