@@ -3,7 +3,7 @@
 Mind what old files say: numbers in quotes, `revision` for a package's release, two spellings of one key.
 """
 
-import difflib
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from ingot.build import template_rules
 from ingot.build.errors import BuildError
 from ingot.build.template import Section, Template
 
@@ -51,11 +52,14 @@ def load_template(file: Path) -> Template:
         content = file.read_bytes()
     except OSError as error:
         raise BuildError(f"The template {file} cannot be read: {error.strerror}.") from error
-    return parse_template(content, file)
+    return parse_template(content, file, directory=file.absolute().parent)
 
 
-def parse_template(content: bytes, file: Path) -> Template:
-    """Read a template from a file's bytes; `file` is for messages. JSON is read as the YAML that it is."""
+def parse_template(content: bytes, file: Path, *, directory: Path | None = None) -> Template:
+    """Read a template from a file's bytes; `file` is for messages. JSON is read as the YAML that it is.
+
+    With the `directory` of its files, what cannot be built here is a mistake too, not only what cannot be read.
+    """
     if len(content) > LARGEST:
         raise BuildError(f"The template {file} has {len(content)} bytes; at most {LARGEST} are possible.")
     reader = _Reader(file)
@@ -67,7 +71,7 @@ def parse_template(content: bytes, file: Path) -> Template:
         problem = getattr(error, "problem", None) or "it is no YAML"
         raise TemplateFileError(file, [Mistake(line, column, "file", str(problem))]) from error
     document = reader.read(node)
-    return _template(document, reader)
+    return _template(document, reader, directory)
 
 
 class _Reader:
@@ -129,7 +133,7 @@ def _scalar(node: yaml.Node) -> Any:
     return text
 
 
-def _template(document: Any, reader: _Reader) -> Template:
+def _template(document: Any, reader: _Reader, directory: Path | None) -> Template:
     if not isinstance(document, dict) or not isinstance(document.get("stack"), dict):
         raise TemplateFileError(reader.file, [reader.mistake((), "has no `stack` section")])
     unknown = [key for key in document if key not in ("stack", *_IGNORED)]
@@ -140,6 +144,8 @@ def _template(document: Any, reader: _Reader) -> Template:
         template = Template.model_validate(stack)
     except ValidationError as error:
         mistakes += [_mistake(problem, reader) for problem in error.errors(include_url=False)]
+    if directory is not None:
+        mistakes += [reader.mistake(path, words) for path, words in template_rules.findings(stack, directory)]
     if mistakes:
         raise TemplateFileError(reader.file, mistakes)
     return template
@@ -167,14 +173,15 @@ def _mistake(problem: Any, reader: _Reader) -> Mistake:
     if problem["type"] == "missing":
         return reader.mistake(path, "is missing")
     given = problem["input"]
+    if problem["type"] == "literal_error" and isinstance(given, str):
+        choices = re.findall(r"'([^']*)'", problem["ctx"]["expected"])
+        return reader.mistake(path, f"{given!r}: is not possible; {template_rules.near(given, choices)}")
     shown = f"{given!r}: " if isinstance(given, str | int | float | bool) else ""
     return reader.mistake(path, f"{shown}{problem['msg']}")
 
 
 def _unknown(key: str, known: Iterable[str]) -> str:
-    names = sorted(known)
-    near = difflib.get_close_matches(key, names, n=3, cutoff=0.5)
-    return f"is not known; did you mean {', '.join(near)}?" if near else f"is not known; there are {', '.join(names)}"
+    return f"is not known; {template_rules.near(key, sorted(known))}"
 
 
 def _keys_at(section: type[BaseModel], path: Iterable[str | int]) -> list[str]:

@@ -28,14 +28,14 @@ class Output(StrEnum):
 def fail(message: str, *, detail: str = "", code: int = FAILED) -> NoReturn:
     """Say what went wrong and end with a status that tells."""
     if detail:
-        errors.print(detail, style="dim", markup=False)
-    errors.print(f"Error: {message}", style="bold red", markup=False)
+        errors.print(detail, style="dim", markup=False, soft_wrap=True)
+    errors.print(f"Error: {message}", style="bold red", markup=False, soft_wrap=True)
     raise typer.Exit(code)
 
 
 def say(message: str) -> None:
     """Say something that is no result."""
-    errors.print(printable(message), markup=False)
+    errors.print(printable(message), markup=False, soft_wrap=True)
 
 
 def printable(value: object) -> str:

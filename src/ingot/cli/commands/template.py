@@ -13,11 +13,11 @@ TemplateFile = Annotated[Path, typer.Argument(metavar="TEMPLATE", help="A templa
 
 
 @app.command()
-def validate(template: TemplateFile) -> None:
+def validate(template: TemplateFile, output: OutputOption = Output.TABLE) -> None:
     """Report every mistake of a template file in one go."""
     from ingot.cli.template import validate as run  # noqa: PLC0415
 
-    run(template)
+    run(template, output)
 
 
 @app.command()
