@@ -2,11 +2,13 @@
 
 import json
 import signal
+import tarfile
 from typing import Any
 
 import httpx
 import pytest
 
+from ingot.api.chapters import all_operations
 from tests.faults.site import Site, eventually
 from tests.serving import PASSWORD, Command
 
@@ -197,3 +199,31 @@ def test_a_shell_completes_with_what_the_server_knows(site: Site, ingot: Command
     assert "debian:12" in completed("ingot os search deb").replace("\\", "")
     ingot.environment["INGOT_URL"] = "http://127.0.0.1:1"
     assert completed("ingot template show x").strip() == ""
+
+
+@pytest.fixture
+def imports() -> None:
+    """The server takes template archives."""
+    if "appliance_import" not in {operation.name for operation in all_operations()}:
+        pytest.skip("this server has no imports of templates")
+
+
+def test_a_template_file_becomes_a_template_and_an_archive(ingot: Command, imports: None, name: str) -> None:
+    (ingot.home / "setup.sh").write_text("#!/bin/sh\ntrue\n")
+    text = f'stack:\n  name: {name}\n  version: "1.10"\n  os: {{name: Debian, version: "12", profile: Minimal}}\n'
+    text += "  config: [{name: setup, source: setup.sh, type: bootscript, frequency: firstboot}]\n"
+    (ingot.home / "template.yml").write_text(text)
+    made = json.loads(ingot("template", "create", "template.yml", "--output", "json"))
+    assert (made["name"], made["version"]) == (name, "1.10")
+    assert "already" in ingot("template", "create", "template.yml", code=1)
+    ingot("template", "create", "template.yml", "--force")
+    archive = ingot("template", "export", name).strip()
+    with tarfile.open(ingot.home / archive) as file:
+        assert "template.yml" in file.getnames()
+        assert any(member.startswith("config/") for member in file.getnames())
+
+
+def test_a_bad_template_file_is_not_sent(ingot: Command) -> None:
+    (ingot.home / "bad.yml").write_text("stack: {name: x}\n")
+    assert "stack.version: is missing" in ingot("template", "create", "bad.yml", code=1)
+    assert "no template" in ingot("template", "create", "none.yml", code=3)

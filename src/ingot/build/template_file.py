@@ -60,18 +60,15 @@ def parse_template(content: bytes, file: Path, *, directory: Path | None = None)
 
     With the `directory` of its files, what cannot be built here is a mistake too, not only what cannot be read.
     """
-    if len(content) > LARGEST:
-        raise BuildError(f"The template {file} has {len(content)} bytes; at most {LARGEST} are possible.")
     reader = _Reader(file)
-    try:
-        node = yaml.compose(content, Loader=yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        problem = getattr(error, "problem", None) or "it is no YAML"
-        raise TemplateFileError(file, [Mistake(line, column, "file", str(problem))]) from error
-    document = reader.read(node)
-    return _template(document, reader, directory)
+    return _template(reader.document(content), reader, directory)
+
+
+def read_document(file: Path) -> dict[str, Any]:
+    """The plain values of a template file, texts as they are written; raises TemplateFileError for its mistakes."""
+    load_template(file)
+    document: dict[str, Any] = _Reader(file).document(file.read_bytes())
+    return document
 
 
 class _Reader:
@@ -82,6 +79,19 @@ class _Reader:
         self.mistakes: list[Mistake] = []
         self._places: dict[tuple[str | int, ...], tuple[int, int]] = {}
         self._seen: dict[int, int] = {}
+
+    def document(self, content: bytes) -> Any:
+        """The value of a whole file."""
+        if len(content) > LARGEST:
+            raise BuildError(f"The template {self.file} has {len(content)} bytes; at most {LARGEST} are possible.")
+        try:
+            node = yaml.compose(content, Loader=yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader)
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+            problem = getattr(error, "problem", None) or "it is no YAML"
+            raise TemplateFileError(self.file, [Mistake(line, column, "file", str(problem))]) from error
+        return self.read(node)
 
     def read(self, node: yaml.Node | None, path: tuple[str | int, ...] = ()) -> Any:
         """The value of a node. Numbers stay as they are written: 1.0 is a version."""

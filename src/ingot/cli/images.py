@@ -1,6 +1,5 @@
 """`ingot image`: machine images at a server."""
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -11,12 +10,11 @@ from rich.progress import (
     BarColumn,
     DownloadColumn,
     Progress,
-    TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
 
+from ingot.cli.follow import await_end
 from ingot.cli.output import (
     FAILED,
     REFUSED,
@@ -38,8 +36,6 @@ from ingot.messages.image import Image, Images
 from ingot.messages.install_profile import InstallProfile
 from ingot.messages.package import ImagePkg, ImagePkgs
 from ingot.messages.target import TargetFormat
-
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 2.0
 
 
 def generate(
@@ -214,7 +210,7 @@ def state(image: Image) -> str:
 def _followed(connection: Connection, image: Image) -> Image:
     """Follow a generation to its end; one that does not end well ends the command."""
     try:
-        status = _await_end(connection, f"{image.uri}/status")
+        status = await_end(connection, f"{image.uri}/status")
     except KeyboardInterrupt:
         number = image.db_id
         fail(
@@ -226,27 +222,6 @@ def _followed(connection: Connection, image: Image) -> Image:
     if status.cancelled:
         fail(f"Image {image.db_id} was cancelled.", code=FAILED)
     return find.image(connection, image.db_id or 0)
-
-
-def _await_end(connection: Connection, path: str) -> OpStatus:
-    """Poll a status, often at first; where there is no terminal, each new message is a line."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
-    pause, said = _FIRST_PAUSE, ""
-    with Progress(
-        *columns, TimeElapsedColumn(), console=errors, transient=True, disable=not errors.is_terminal
-    ) as progress:
-        task = progress.add_task("Waiting", total=100)
-        while True:
-            status = connection.get(path, OpStatus)
-            message = printable(status.message)
-            progress.update(task, completed=status.percentage or 0, description=message.replace("[", r"\["))
-            if message != said and not errors.is_terminal:
-                say(f"{status.percentage or 0:3} %  {message}")
-            said = message
-            if status.complete or status.error or status.cancelled:
-                return status
-            time.sleep(pause)
-            pause = min(pause * 1.2, _LONGEST_PAUSE)
 
 
 def _explain(image: Image, status: OpStatus) -> NoReturn:

@@ -1,12 +1,29 @@
 """`ingot template`: appliance templates at a server."""
 
+from pathlib import Path
+
 import typer
 
-from ingot.cli.output import Output, console, print_facts, print_json, print_rows, say
+from ingot.build.errors import BuildError
+from ingot.build.template_file import read_document
+from ingot.cli.follow import await_end
+from ingot.cli.output import (
+    NOT_FOUND,
+    REFUSED,
+    Output,
+    console,
+    fail,
+    print_facts,
+    print_json,
+    print_rows,
+    printable,
+    say,
+)
 from ingot.cli.remote import connected, plain
 from ingot.client import find
-from ingot.messages.appliance import Appliance, Appliances
-from ingot.messages.base import UriList
+from ingot.client.archive import packed
+from ingot.messages.appliance import Appliance, ApplianceExport, ApplianceImport, Appliances
+from ingot.messages.base import OpStatus, UriList
 
 
 def show_list(output: Output) -> None:
@@ -42,6 +59,54 @@ def clone(name: str, new_name: str | None, new_version: str | None, output: Outp
         body = Appliance(name=new_name or row.name, version=new_version or row.version)
         copy = connection.post(f"{row.uri}/clones", body, Appliance)
     _print(copy, output)
+
+
+def create(file: Path, *, force: bool, reuse_bundles: bool, use_major: bool, output: Output) -> None:
+    """Create a template at the server from a file and the files that it names."""
+    if not file.exists():
+        fail(f"There is no template {file}.", code=NOT_FOUND)
+    try:
+        document = read_document(file)
+    except BuildError as error:
+        fail(error.message)
+    query = {
+        "imported": "false",
+        "force": str(force).lower(),
+        "reuseBundles": str(reuse_bundles).lower(),
+        "useMajor": str(use_major).lower(),
+    }
+    with connected() as connection, packed(document, file.absolute().parent) as archive:
+        ticket = connection.post(connection.user_path("imports"), None, ApplianceImport, query)
+        connection.post(f"{ticket.uri}/uploads", archive, OpStatus)
+        _require_done(await_end(connection, f"{ticket.uri}/status"), f"{file} could not be created")
+        done = connection.get(ticket.uri or "", ApplianceImport)
+        row = connection.get(done.reference_uri or "", Appliance)
+    _print(row, output)
+
+
+def export(name: str, target: Path | None, *, as_json: bool, force: bool) -> None:
+    """Fetch a template with its files as an archive."""
+    with connected() as connection:
+        row = find.appliance(connection, name)
+        path = target or Path(f"{row.name}-{row.version}.tar.gz".replace("/", "_"))
+        if path.exists() and not force:
+            fail(f"{path} is there already. Choose another name with --to, or replace it with --force.", code=REFUSED)
+        query = {"outputFormat": "json" if as_json else "yaml"}
+        ticket = connection.post(f"{row.uri}/exports", None, ApplianceExport, query)
+        try:
+            _require_done(await_end(connection, f"{ticket.uri}/status"), f"{row.name} could not be exported")
+            connection.save(f"{ticket.uri}/downloads", path)
+        except OSError as error:
+            fail(f"{path} cannot be written: {error.strerror}.")
+        finally:
+            connection.delete(ticket.uri or "")
+    console.print(printable(path), markup=False)
+
+
+def _require_done(status: OpStatus, words: str) -> None:
+    if status.error or status.cancelled:
+        reason = status.error_message or status.message or "cancelled"
+        fail(f"{words}: {printable(reason)}", detail=printable(status.detailed_error_msg))
 
 
 def delete(name: str, *, yes: bool, force: bool) -> None:

@@ -45,6 +45,35 @@ def show(template: TemplateArgument, output: OutputOption = Output.TABLE) -> Non
 
 
 @app.command()
+def create(
+    template: TemplateFile,
+    force: Annotated[bool, typer.Option(help="Replace the template of the same name and version.")] = False,
+    reuse_bundles: Annotated[bool, typer.Option(help="Use bundles that the server has already.")] = False,
+    use_major: Annotated[bool, typer.Option(help="Take the major version where the exact one is missing.")] = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Create a template at the server from a file and the files that it names."""
+    from ingot.cli.templates import create as run  # noqa: PLC0415
+
+    run(template, force=force, reuse_bundles=reuse_bundles, use_major=use_major, output=output)
+
+
+@app.command()
+def export(
+    template: TemplateArgument,
+    target: Annotated[
+        Path | None, typer.Option("--to", help="The archive to write; else NAME-VERSION.tar.gz.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="With the template as JSON instead of YAML.")] = False,
+    force: Annotated[bool, typer.Option(help="Replace a file that is there.")] = False,
+) -> None:
+    """Fetch a template with its files as an archive."""
+    from ingot.cli.templates import export as run  # noqa: PLC0415
+
+    run(template, target, as_json=as_json, force=force)
+
+
+@app.command()
 def clone(
     template: TemplateArgument,
     name: Annotated[str | None, typer.Option(help="The copy's name; without it, the same.")] = None,

@@ -1,0 +1,32 @@
+"""Follows what a server does in its own time."""
+
+import time
+
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from ingot.cli.output import errors, printable, say
+from ingot.client.connection import Connection
+from ingot.messages.base import OpStatus
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 2.0
+
+
+def await_end(connection: Connection, path: str) -> OpStatus:
+    """Poll a status, often at first; where there is no terminal, each new message is a line."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    pause, said = _FIRST_PAUSE, ""
+    with Progress(
+        *columns, TimeElapsedColumn(), console=errors, transient=True, disable=not errors.is_terminal
+    ) as progress:
+        task = progress.add_task("Waiting", total=100)
+        while True:
+            status = connection.get(path, OpStatus)
+            message = printable(status.message)
+            progress.update(task, completed=status.percentage or 0, description=message.replace("[", r"\["))
+            if message != said and not errors.is_terminal:
+                say(f"{status.percentage or 0:3} %  {message}")
+            said = message
+            if status.complete or status.error or status.cancelled:
+                return status
+            time.sleep(pause)
+            pause = min(pause * 1.2, _LONGEST_PAUSE)
