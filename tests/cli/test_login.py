@@ -88,8 +88,9 @@ def test_a_wrong_password_is_refused(stranger: Command, address: str) -> None:
 
 
 def test_another_server_is_noticed(stranger: Command, address: str) -> None:
-    said = stranger("login", f"{address}/docs", "-u", "root", "--password-stdin", stdin=PASSWORD, code=3)
+    said = stranger("login", f"{address}/docs", "-u", "root", "--password-stdin", stdin=PASSWORD, code=1)
     assert "/docs/users/root" in said
+    assert "its address is another one" in said
 
 
 def test_without_a_terminal_no_password_is_asked_for(stranger: Command, address: str) -> None:

@@ -152,4 +152,8 @@ def _refusal(url: str, response: httpx.Response) -> Exception:
             "Look at the address: ingot login http://SERVER:8080"
         )
     words: Any = error.localized_error_msg
+    if words.message_id == "ERROR.ROUTE.NOT_FOUND":
+        return UnreachableError(
+            f"{words.message} The server is of another version, or its address is another one: ingot login URL"
+        )
     return RefusedError(response.status_code, words.message or "", words.message_id or "")

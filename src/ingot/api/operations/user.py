@@ -15,7 +15,7 @@ from ingot.messages.target import ImageFormats, TargetFormats, TargetPlatforms
 from ingot.messages.user import Orgs, User
 from ingot.services import quotas
 from ingot.services.errors import NotFoundError
-from ingot.services.users import require_entitlement
+from ingot.services.users import require_entitlement, update
 from ingot.store.tables import Distribution, TargetFormat, TargetPlatform
 
 _platform = Chapter("uforgeplatform")
@@ -62,6 +62,20 @@ def status(call: Call) -> Message:
 @_user.operation("user_get", "GET", "/users/{uid}", answer=User)
 def user_get(call: Call) -> Message:
     """A user."""
+    return users.user(call.owner)
+
+
+@_user.operation(
+    "user_update",
+    "PUT",
+    "/users/{uid}",
+    entitlements=("user_administrate", "user_profile_edit"),
+    body=User,
+    answer=User,
+)
+def user_update(call: Call) -> Message:
+    """Change a user: the profile, the password; administrators also whether it is active and how many API keys."""
+    update(call.session, call.user, call.owner, call.body(User))
     return users.user(call.owner)
 
 
