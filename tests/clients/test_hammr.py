@@ -220,3 +220,15 @@ def test_an_image_for_publishing_cannot_be_downloaded(site: Site, hammr: Hammr, 
     site.await_end(name)
     assert "(not compressed). Cannot download" in hammr("image", "download", "--id", number, "--file", "disk")
     assert not (hammr.home / "disk").exists()
+
+
+def test_template_list_clone_and_delete(site: Site, hammr: Hammr, api: httpx.Client, name: str) -> None:
+    number = str(site.add_appliance(name))
+    (row,) = (row for row in _rows(hammr("template", "list")) if row[0] == number)
+    assert row[1:3] == [name, "1"]
+    assert "Clonned successfully" in hammr("template", "clone", "--id", number, "--name", name, "--version", "2")
+    (copy,) = (row for row in _rows(hammr("template", "list")) if row[1:3] == [name, "2"])
+    assert "Template deleted" in hammr("template", "delete", "--id", copy[0], "--no-confirm")
+    assert api.get(f"appliances/{copy[0]}").status_code == 404
+    assert api.get(f"appliances/{number}").status_code == 200
+    assert "UForge Error '404'" in hammr("template", "delete", "--id", copy[0], "--no-confirm", code=2)

@@ -23,6 +23,8 @@ def login(url: str, user: str, *, password_from_stdin: bool, with_password: bool
     password = _password(user, from_stdin=password_from_stdin)
     try:
         given = Login(url=logins.normal_url(url), user=user, password=password)
+        if not logins.is_private(given.url):
+            say(f"{given.url} is not encrypted: others on the way can read the password and what you send. Use https.")
         with Connection(given) as connection:
             connection.get(connection.user_path(), User)
             kept = given if with_password or "\\" in user else _with_key(connection)

@@ -102,9 +102,11 @@ class Connection:
                 f"The server {self.login.url} did not answer within {_SECONDS} seconds. Try again."
             ) from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise UnreachableError(
-                f"The server {self.login.url} cannot be reached: {error}. Is it running? Another one: ingot login URL"
-            ) from error
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                remedy = "Name the file of the authority that signed it: SSL_CERT_FILE=ca.pem"
+            else:
+                remedy = "Is it running? Another one: ingot login URL"
+            raise UnreachableError(f"The server {self.login.url} cannot be reached: {error}. {remedy}") from error
         if response.is_success:
             return response
         raise _refusal(self.login.url, response)

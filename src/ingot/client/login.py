@@ -1,6 +1,7 @@
 """Who logs in where: from the environment, or as it was kept by `ingot login`."""
 
 import contextlib
+import ipaddress
 import json
 import os
 import secrets
@@ -73,6 +74,15 @@ def normal_url(url: str) -> str:
     if parts.username or parts.password:
         raise NoLoginError("Leave user and password out of the address: the command asks for the password.")
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/') or _BASE}"
+
+
+def is_private(url: str) -> bool:
+    """Whether nobody on the way can listen: the address is encrypted, or is this machine."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    with contextlib.suppress(ValueError):
+        return parts.scheme == "https" or ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
 
 
 def read(file: Path) -> Login | None:
