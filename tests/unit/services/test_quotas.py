@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from ingot.build.request import BuildResult
 from ingot.messages.access import Quota as QuotaMessage
-from ingot.services import api_keys, appliances, first_start, images, quotas
+from ingot.services import api_keys, appliances, first_start, images, os_profiles, quotas
 from ingot.services.errors import InvalidError
 from ingot.services.quotas import ExceededError
 from ingot.services.secrets import Vault
@@ -169,3 +169,32 @@ def test_of_many_at_once_no_more_get_past_than_may(database: Database) -> None:
     assert created.count(True) == 3
     with database.transaction(read_only=True) as session:
         assert _used(session, session.get_one(User, owner_id))["appliance"] == 3
+
+
+def test_of_many_generations_at_once_no_more_begin_than_may(database: Database) -> None:
+    with database.transaction() as session:
+        first_start.prepare(session, root_password="secret")
+        owner = session.scalars(select(User)).one()
+        _limit(session, owner, "generation", 3)
+        distribution = session.scalars(select(Distribution).order_by(Distribution.id)).first()
+        assert distribution is not None
+        ids = []
+        for number in range(4):
+            row = appliances.create(
+                session, owner, name=f"a{number}", version="1", description="", distribution_id=distribution.id
+            )
+            os_profiles.create(session, row, distribution.profiles[0].id)
+            ids.append(row.id)
+
+    def generate(number: int) -> bool:
+        try:
+            with database.transaction() as session:
+                owner = session.scalars(select(User)).one()
+                _generate(session, appliances.find(session, owner, ids[number % 4], to_change=True))
+        except ExceededError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        begun = list(pool.map(generate, range(16)))
+    assert begun.count(True) == 3
