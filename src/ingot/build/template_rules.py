@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ingot.build.distributions import DISTRIBUTIONS
+from ingot.build.public_key import why_no_public_key
 from ingot.build.tree.keyboard import KEYBOARDS
 
 #: (Where it stands in the document, what is wrong.)
@@ -34,6 +35,10 @@ def findings(stack: dict[str, Any], directory: Path) -> Iterator[Finding]:
                     "cannot be the name of a user or group: use up to 32 of a-z, 0-9, '_', '-' and '.', a letter first"
                 )
                 yield ("stack", "installation", key, index, "name"), f"{name!r}: {words}"
+    root = _section(installation, "rootUser")
+    yield from _keys(("stack", "installation", "rootUser"), root)
+    for index, user in _sections(installation, "users"):
+        yield from _keys(("stack", "installation", "users", index), user)
     yield from _names(("stack", "os", "pkgs"), _sections(_section(stack, "os"), "pkgs"), "is asked for twice")
     scripts = _sections(stack, "config")
     yield from _names(("stack", "config"), scripts, "is there twice")
@@ -99,6 +104,12 @@ def _names(
         if (name, entry.get("arch")) in seen:
             yield (*place, index, "name"), f"{name!r}: {words}"
         seen.add((name, entry.get("arch")))
+
+
+def _keys(place: tuple[str | int, ...], user: dict[str, Any]) -> Iterator[Finding]:
+    for index, key in _sections(user, "sshKeys"):
+        if isinstance(text := key.get("publicKey"), str) and (words := why_no_public_key(text)):
+            yield (*place, "sshKeys", index, "publicKey"), words
 
 
 def _source(place: tuple[str | int, ...], source: str, directory: Path) -> Iterator[Finding]:

@@ -1,6 +1,5 @@
 """What an install profile may say: every mistake in one, a sentence each."""
 
-import base64
 import difflib
 import functools
 import ipaddress
@@ -9,23 +8,13 @@ import zoneinfo
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from ingot.messages.access import SSHKey
+from ingot.build.public_key import why_no_public_key
 from ingot.messages.install_profile import InstallProfile, IPAddress, Nic, OSGroup, OSUser
 
 _NAME = re.compile(r"[a-z_][a-z0-9_.-]{0,31}")
 #: A crypt hash as it stands in /etc/shadow: nothing in it can end the field or the line.
 _CRYPT_HASH = re.compile(r"\$[a-z0-9]{1,4}\$[A-Za-z0-9./=,$+-]{10,400}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_KEY_TYPES = (
-    "ssh-rsa",
-    "ssh-dss",
-    "ssh-ed25519",
-    "ecdsa-sha2-nistp256",
-    "ecdsa-sha2-nistp384",
-    "ecdsa-sha2-nistp521",
-    "sk-ssh-ed25519@openssh.com",
-    "sk-ecdsa-sha2-nistp256@openssh.com",
-)
 _SMALLEST_DISK = 512
 _LARGEST_DISK = 64 * 1024 * 1024
 _LARGEST_MEMORY = 64 * 1024 * 1024
@@ -63,31 +52,6 @@ def mistakes(profile: InstallProfile) -> Iterator[str]:
         yield "Two network interfaces have the same order."
     for nic in profile.nics or []:
         yield from _nic(nic)
-
-
-def is_public_key(key: SSHKey) -> bool:
-    """Whether a key is one line of a public key file, whole."""
-    text = (key.public_key or "").strip()
-    words = text.split(None, 2)
-    if len(words) < 2 or words[0] not in _KEY_TYPES or _CONTROL.search(text):
-        return False
-    try:
-        fields = _fields(base64.b64decode(words[1], validate=True))
-    except ValueError:
-        return False
-    return len(fields) > 1 and fields[0] == words[0].encode()
-
-
-def _fields(blob: bytes) -> list[bytes]:
-    """The length-prefixed fields of a key; raises ValueError when it is cut off."""
-    fields = []
-    while blob:
-        size = int.from_bytes(blob[:4], "big")
-        if len(blob) < 4 + size:
-            raise ValueError("a field is cut off")
-        fields.append(blob[4 : 4 + size])
-        blob = blob[4 + size :]
-    return fields
 
 
 def _machine(profile: InstallProfile) -> Iterator[str]:
@@ -177,11 +141,8 @@ def _keys(user: OSUser) -> Iterator[str]:
         yield f"User {user.name} has {len(keys)} SSH keys: at most {_MOST} are possible."
         return
     for key in keys:
-        if "PRIVATE KEY" in (key.public_key or ""):
-            yield f"The SSH key {key.name} of user {user.name} is a private key: give the one in the .pub file."
-        elif not is_public_key(key):
-            shown = (key.public_key or "").strip()[:40]
-            yield f"The SSH key {key.name} of user {user.name} ({shown}…) is no public key such as ssh-ed25519 AAAA…"
+        if words := why_no_public_key(key.public_key or ""):
+            yield f"The SSH key {key.name} of user {user.name} {words}."
 
 
 def _nic(nic: Nic) -> Iterator[str]:

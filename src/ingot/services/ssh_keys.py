@@ -3,10 +3,10 @@
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from ingot.build.public_key import why_no_public_key
 from ingot.messages.access import SSHKey as SshKeyMessage
 from ingot.services.appliances import checked_text
 from ingot.services.errors import ConflictError, InvalidError, NotFoundError
-from ingot.services.install_profile_rules import is_public_key
 from ingot.store.tables import SshKey, User
 
 _MOST = 1000
@@ -15,11 +15,8 @@ _MOST = 1000
 def create(session: Session, owner: User, message: SshKeyMessage) -> SshKey:
     """Keep a public key; its name is unique among the user's."""
     name = checked_text("name of the SSH key", message.name)
-    if "PRIVATE KEY" in (message.public_key or ""):
-        raise InvalidError(f"SSH key {name} is a private key: give the one in the .pub file.", name)
-    if not is_public_key(message):
-        shown = (message.public_key or "").strip()[:40]
-        raise InvalidError(f"SSH key {name} ({shown}…) is no public key such as ssh-ed25519 AAAA…", name)
+    if words := why_no_public_key(message.public_key or ""):
+        raise InvalidError(f"SSH key {name} {words}.", name)
     if session.scalars(select(SshKey.id).where(SshKey.owner_id == owner.id, SshKey.name == name)).first():
         raise ConflictError(
             f"User {owner.login} already has an SSH key {name}. Choose another name.",

@@ -71,6 +71,18 @@ def test_what_can_be_built_has_no_mistakes(file: Path) -> None:
         ("files/setup.sh", "nowhere/at/all", "stack.config[0].source", "there is no such file"),
         ("files/setup.sh", "../setup.sh", "stack.config[0].source", "outside the template's directory"),
         ("files/setup.sh", "/etc/passwd", "stack.config[0].source", "outside the template's directory"),
+        (
+            "users: [{name: admin}]",
+            "users: [{name: admin, sshKeys: [{name: k, publicKey: ssh-rsa AAAA}]}]",
+            "stack.installation.users[0].sshKeys[0].publicKey",
+            "(ssh-rsa AAAA…) is no public key",
+        ),
+        (
+            "hostname:",
+            "rootUser: {sshKeys: [{name: k, publicKey: '-----BEGIN OPENSSH PRIVATE KEY-----'}]}\n    hostname:",
+            "stack.installation.rootUser.sshKeys[0].publicKey",
+            "is a private key: give the one in the .pub file",
+        ),
         ("firstboot", "fristboot", "stack.config[0].frequency", "did you mean firstboot"),
     ],
 )
