@@ -1,13 +1,15 @@
 """Cloud accounts, on both databases: what is secret is sealed, and stays with whom it was meant for."""
 
 import datetime as dt
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from sqlalchemy import text
+from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from ingot.messages.account import (
@@ -20,11 +22,12 @@ from ingot.messages.account import (
     CredAccountVSphere,
 )
 from ingot.messages.target import TargetPlatform
-from ingot.services import certificates, cloud_accounts
+from ingot.services import certificates, cloud_accounts, first_start
 from ingot.services.cloud_accounts import KINDS
 from ingot.services.errors import ConflictError, ForbiddenError, InvalidError
 from ingot.services.secrets import LostSecretError, Vault
-from ingot.store.tables import User
+from ingot.store.database import Database
+from ingot.store.tables import CloudAccount, User
 
 _SECRET = "hush-hush-7261"
 _SERVICE_ACCOUNT = b'{"client_email": "a@b.example", "private_key": "-----BEGIN PRIVATE KEY-----"}'
@@ -184,3 +187,22 @@ def test_what_is_no_service_account_is_refused(session: Session, owner: User, va
     certificate = certificates.create(session, vault, row, Certificate())
     with pytest.raises(InvalidError, match=r"key\.json"):
         certificates.set_content(session, vault, row, certificate, "key.json", content)
+
+
+def test_of_accounts_with_one_name_made_at_once_one_is_kept(database: Database, vault: Vault) -> None:
+    with database.transaction() as session:
+        first_start.prepare(session, root_password="secret")
+
+    def create(_: int) -> bool:
+        try:
+            with database.transaction() as session:
+                cloud_accounts.create(session, vault, session.scalars(select(User)).one(), _vsphere())
+        except (ConflictError, IntegrityError):
+            return False
+        return True
+
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(create, range(12))).count(True) == 1
+    with database.transaction(read_only=True) as session:
+        (row,) = session.scalars(select(CloudAccount))
+        assert not cloud_accounts.secrets_are_missing(vault, row)
