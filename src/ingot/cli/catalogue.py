@@ -45,8 +45,11 @@ def os_search(name: str, words: str, limit: int, output: Output) -> None:
         fail(f"{words} is no part of a package's name: leave out quotes, commas and the like.", code=WRONG_USE)
     with connected() as connection:
         distribution = find.distribution(connection, name)
-        query = {"query": f"name=={words}", "count": str(limit + 1)}
-        packages = connection.get(f"{distribution.uri}/pkgs", PkgList, query).pkgs
+        path = f"{distribution.uri}/pkgs"
+        packages = connection.get(path, PkgList, {"query": f"name=={words}", "count": str(limit + 1)}).pkgs
+        if "*" not in words:  # what is called just so comes first, however much else has the word in it
+            exact = connection.get(path, PkgList, {"query": f"name=='{words}'"}).pkgs
+            packages = exact + [package for package in packages if package.name != words]
     shown = packages[:limit]
     if output is Output.JSON:
         print_json([plain(package) for package in shown])

@@ -19,7 +19,6 @@ from ingot.cli.output import (
     FAILED,
     REFUSED,
     Output,
-    console,
     errors,
     fail,
     print_facts,
@@ -27,6 +26,7 @@ from ingot.cli.output import (
     print_rows,
     printable,
     say,
+    tell,
 )
 from ingot.cli.remote import connected, plain
 from ingot.client import find
@@ -129,7 +129,7 @@ def cancel(number: int) -> None:
         if status.complete or status.error or status.cancelled:
             fail(f"Image {number} is {state(image)}: there is nothing to cancel.", code=REFUSED)
         connection.delete(f"{image.uri}/status")
-    console.print(f"Image {number} is being cancelled.")
+    tell(f"Image {number} is being cancelled.")
 
 
 def delete(numbers: Sequence[int], *, yes: bool) -> None:
@@ -142,7 +142,7 @@ def delete(numbers: Sequence[int], *, yes: bool) -> None:
             typer.confirm(f"Delete {'these images' if len(images) > 1 else 'this image'}?", abort=True, err=True)
         for image in images:
             connection.delete(image.uri or "")
-            console.print(f"Image {image.db_id} is deleted.")
+            tell(f"Image {image.db_id} is deleted.")
 
 
 def download(number: int, target: Path | None, *, force: bool) -> None:
@@ -162,7 +162,7 @@ def download(number: int, target: Path | None, *, force: bool) -> None:
             )
         except KeyboardInterrupt:
             fail("Stopped. What came is kept: the same command goes on from there.")
-    console.print(str(path), markup=False)
+    tell(path)
 
 
 def _fetch(connection: Connection, image: Image, path: Path) -> None:

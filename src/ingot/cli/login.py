@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from ingot.cli.output import FAILED, WRONG_USE, console, fail, printable, say
+from ingot.cli.output import FAILED, WRONG_USE, fail, printable, say, tell
 from ingot.cli.remote import exit_code
 from ingot.client import login as logins
 from ingot.client.connection import Connection
@@ -35,7 +35,7 @@ def login(url: str, user: str, *, password_from_stdin: bool, with_password: bool
     except OSError as error:
         fail(f"The login cannot be kept in {file}: {error.strerror}.")
     how = "with an API key" if kept.public_key else "with the password, readable by you alone"
-    console.print(f"Logged in at {kept.url} as {user}. Kept {how} in {file}.", markup=False)
+    tell(f"Logged in at {kept.url} as {user}. Kept {how} in {file}.")
 
 
 def logout() -> None:
@@ -49,7 +49,7 @@ def logout() -> None:
         say(f"{error} It is removed.")
         known = True
     logins.forget(file)
-    console.print("Logged out." if known else "You were not logged in.")
+    tell("Logged out." if known else "You were not logged in.")
 
 
 def _password(user: str, *, from_stdin: bool) -> str:

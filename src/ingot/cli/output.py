@@ -38,6 +38,11 @@ def say(message: str) -> None:
     errors.print(printable(message), markup=False, soft_wrap=True)
 
 
+def tell(message: object) -> None:
+    """Say what was done, in one line however long: scripts read it too."""
+    console.print(printable(message), markup=False, soft_wrap=True)
+
+
 def printable(value: object) -> str:
     """Text for a terminal: what a server says cannot steer it."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", "" if value is None else str(value))

@@ -7,7 +7,7 @@ import typer
 
 from ingot.build.errors import BuildError
 from ingot.build.template_file import TemplateFileError, load_template
-from ingot.cli.output import FAILED, NOT_FOUND, REFUSED, Output, console, fail, print_json
+from ingot.cli.output import FAILED, NOT_FOUND, REFUSED, Output, fail, print_json, tell
 
 EXAMPLE = """\
 # An appliance: what its machines are made of. Check it: ingot template validate template.yml
@@ -66,7 +66,7 @@ def validate(file: Path, output: Output) -> None:
     if output is Output.JSON:
         print_json([])
         return
-    console.print(f"{file} is a template of {template.name} {template.version} on {template.os.name}.", markup=False)
+    tell(f"{file} is a template of {template.name} {template.version} on {template.os.name}.")
 
 
 def init(file: Path) -> None:
@@ -76,4 +76,4 @@ def init(file: Path) -> None:
             output.write(EXAMPLE)
     except FileExistsError:
         fail(f"{file} is there already. Choose another name.", code=REFUSED)
-    console.print(f"Wrote {file}. Build it: ingot build {file} -o disk.qcow2", markup=False)
+    tell(f"Wrote {file}. Build it: ingot build {file} -o disk.qcow2")

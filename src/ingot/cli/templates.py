@@ -11,13 +11,13 @@ from ingot.cli.output import (
     NOT_FOUND,
     REFUSED,
     Output,
-    console,
     fail,
     print_facts,
     print_json,
     print_rows,
     printable,
     say,
+    tell,
 )
 from ingot.cli.remote import connected, plain
 from ingot.client import find
@@ -100,7 +100,7 @@ def export(name: str, target: Path | None, *, as_json: bool, force: bool) -> Non
             fail(f"{path} cannot be written: {error.strerror}.")
         finally:
             connection.delete(ticket.uri or "")
-    console.print(printable(path), markup=False)
+    tell(path)
 
 
 def _require_done(status: OpStatus, words: str) -> None:
@@ -118,7 +118,7 @@ def delete(name: str, *, yes: bool, force: bool) -> None:
             say(f"{row.db_id}  {row.name} {row.version}, {_system(row)}, {images} image{'' if images == 1 else 's'}")
             typer.confirm("Delete this template and its images?", abort=True, err=True)
         connection.delete(row.uri or "", {"force": "true"} if force else None)
-    console.print(f"Template {row.name} {row.version} is deleted.", markup=False)
+    tell(f"Template {row.name} {row.version} is deleted.")
 
 
 def _print(row: Appliance, output: Output) -> None:
