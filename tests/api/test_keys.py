@@ -116,6 +116,14 @@ def test_a_signature_of_another_secret_is_refused(site: Site, signer: Signer) ->
     assert httpx.get(Signer(site.address, "nobody", signer.secret).url("users/root")).status_code == 401
 
 
+def test_the_document_for_programs_names_both_ways_to_log_in(site: Site) -> None:
+    document = httpx.get(f"{site.address}/openapi.json").json()
+    ways = document["paths"]["/api/users/{uid}"]["get"]["security"]
+    assert [set(way) for way in ways] == [{"basic"}, {"apiKey", "signature"}]
+    assert {name for way in ways for name in way} == set(document["components"]["securitySchemes"])
+    assert document["paths"]["/api/status"]["get"]["security"] == []
+
+
 def test_keys_need_their_entitlement(site: Site, root: httpx.Client, alice: httpx.Client) -> None:
     assert alice.post("users/alice@example.org/apikeys").status_code == 403
     # Root makes one for her, as an administrator may: without the right to use keys she cannot.

@@ -31,7 +31,11 @@ def document(operations: Sequence[Operation], base: str) -> bytes:
             "paths": paths,
             "components": {
                 "schemas": schemas.get("$defs", {}),
-                "securitySchemes": {"basic": {"type": "http", "scheme": "basic"}},
+                "securitySchemes": {
+                    "basic": {"type": "http", "scheme": "basic"},
+                    "apiKey": {"type": "apiKey", "in": "query", "name": "apiKey"},
+                    "signature": {"type": "apiKey", "in": "query", "name": "signature"},
+                },
             },
         },
         separators=(",", ":"),
@@ -51,7 +55,7 @@ def _entry(operation: Operation) -> dict[str, Any]:
         "summary": (operation.handler.__doc__ or "").partition("\n")[0],
         "parameters": parameters,
         "responses": {str(operation.status): {"description": "Done", **({"content": both} if both else {})}},
-        "security": [{"basic": []}] if operation.authenticated else [],
+        "security": [{"basic": []}, {"apiKey": [], "signature": []}] if operation.authenticated else [],
     }
     if operation.body:
         entry["requestBody"] = {"content": {media: {"schema": schema_of(operation.body)} for media in (XML, JSON)}}
