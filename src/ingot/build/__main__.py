@@ -1,7 +1,9 @@
-"""The engine as a process: `python -m ingot.build run REQUEST.json` and `python -m ingot.build remove PATH`.
+"""The engine as a process: `python -m ingot.build run REQUEST.json`, `… remove PATH` and, for its cache,
+`… prune CACHE BYTES` and `… verify CACHE`.
 
 Progress, result and error are JSON lines on standard output, one object each: {"stage", "percentage",
-"message"}, {"result": …}, {"error", "detail"}. The process exits with 0 after a result and 1 after an error; all that
+"message"}, {"result": …}, {"error", "detail"}; prune and verify say {"removed", "size", "problem"} for each thing.
+The process exits with 0 after a result and 1 after an error; all that
 it started ends with it.
 """
 
@@ -13,10 +15,12 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from ingot.build import namespace
+from ingot.build import boot_test, namespace
+from ingot.build.cache import Cache
 from ingot.build.engine import Build
 from ingot.build.errors import BuildError, DiskFullError
-from ingot.build.request import BuildRequest
+from ingot.build.request import BuildRequest, BuildResult
+from ingot.build.verify import verify
 from ingot.process import die_with_parent
 
 
@@ -26,10 +30,19 @@ def main(arguments: list[str]) -> int:
     match arguments:
         case ["run", request_file]:
             request = BuildRequest.model_validate_json(Path(request_file).read_bytes())
-            return _in_namespace(lambda: _run(request))
+            status = _in_namespace(lambda: _run(request))
+            # Outside the namespace: there, a user's right to /dev/kvm is lost.
+            return _boot_test(request) if status == 0 and request.boot_test and not request.simulate else status
         case ["remove", path]:
             return _in_namespace(lambda: shutil.rmtree(path, ignore_errors=False))
-    print("usage: python -m ingot.build run REQUEST.json | remove PATH", file=sys.stderr)
+        case ["prune", cache, limit]:
+            return _in_namespace(lambda: _prune(Path(cache), int(limit)))
+        case ["verify", cache]:
+            return _in_namespace(lambda: _verify(Path(cache)))
+    print(
+        "usage: python -m ingot.build run REQUEST.json | remove PATH | prune CACHE BYTES | verify CACHE",
+        file=sys.stderr,
+    )
     return 2
 
 
@@ -40,7 +53,38 @@ def _run(request: BuildRequest) -> None:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise DiskFullError.at(request.scratch, "The build could not write", traceback.format_exc()) from error
-    _say({"result": result.model_dump(mode="json")})
+    if request.boot_test and not request.simulate:
+        _result_file(request).write_text(result.model_dump_json(), encoding="utf-8")
+    else:
+        _say({"result": result.model_dump(mode="json")})
+
+
+def _boot_test(request: BuildRequest) -> int:
+    try:
+        result = BuildResult.model_validate_json(_result_file(request).read_bytes())
+        tested = boot_test.run(result, lambda progress: _say(progress.model_dump()))
+    except BuildError as error:
+        _say({"error": error.message, "detail": error.detail})
+        return 1
+    _say({"result": tested.model_dump(mode="json")})
+    return 0
+
+
+def _result_file(request: BuildRequest) -> Path:
+    return request.scratch / "result.json"
+
+
+def _prune(cache: Path, limit: int) -> None:
+    for item in Cache(cache).prune(limit):
+        _say({"removed": item.key, "size": item.size})
+
+
+def _verify(root: Path) -> None:
+    cache = Cache(root)
+    for item, problem in verify(cache):
+        # What is in use is left to the next time.
+        removed = problem is not None and cache.remove(item)
+        _say({"checked": item.key, "size": item.size, "problem": problem, "removed": removed})
 
 
 def _in_namespace(work: Callable[[], None]) -> int:

@@ -129,6 +129,7 @@ def running(
         directory = Path(name)
         ports = {guest: free_port() for guest in guest_ports}
         argv = [
+            "setpriv", "--pdeathsig", "KILL",
             "qemu-system-x86_64", "-nodefaults", "-no-reboot", "-display", "none", "-m", str(memory), "-smp", "2",
             "-accel", "kvm" if chosen == "kvm" else "tcg,thread=multi",
             "-cpu", "host" if chosen == "kvm" else "max",

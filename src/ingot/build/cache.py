@@ -1,9 +1,9 @@
-"""The cache of trees: layers of an image's file system, named by what they are made from, shared by all builds.
+"""The cache of builds: trees and disks, named by what they are made from, and package files, named by their content.
 
-A layer is a directory that never changes once it is there; a build mounts layers beneath an overlay of its own.
-While a layer is made, whoever wants the same one waits for it; while it is used, nobody removes it. Both are
+An entry never changes once it is there; builds mount cached trees beneath an overlay of their own and read cached
+disks. While an entry is made, whoever wants the same one waits for it; while it is used, nobody removes it. Both are
 locks that the kernel lets go of when a process dies, so a kill at any moment leaves at most a directory that the
-next maker of the same layer clears away.
+next maker of the same entry clears away.
 """
 
 import hashlib
@@ -14,104 +14,164 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ingot.build.lock import locked, try_locked
 
+Kind = Literal["trees", "disks"]
+KINDS: tuple[Kind, ...] = ("trees", "disks")
+PACKAGES = "packages"
 _DESCRIPTION = "description.json"
-_TREE = "tree"
+_CONTENT = "tree"
 
 
 @dataclass(frozen=True)
-class CachedLayer:
-    """A layer in the cache: `size` is bytes on disk, `used` the time of its last use in seconds."""
+class CacheEntry:
+    """A tree or a disk in the cache: `size` is bytes on the host's disk, `used` the time of its last use in seconds.
 
+    `title` is for people; `content` the directory with the tree's or the disk's files.
+    """
+
+    kind: Kind
     key: str
+    title: str
     description: dict[str, Any]
     size: int
     used: float
+    content: Path
 
 
-def layer_key(description: Mapping[str, Any]) -> str:
-    """The name of a layer: the hash of everything that it is made from."""
+@dataclass(frozen=True)
+class PackageFile:
+    """A package file in the cache. Its key is the SHA-256 of its content."""
+
+    key: str
+    size: int
+    used: float
+    path: Path
+
+
+def entry_key(description: Mapping[str, Any]) -> str:
+    """The name of an entry: the hash of everything that it is made from."""
     canonical = json.dumps(description, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-class TreeCache:
-    """The layers below a directory."""
+class Cache:
+    """Everything below a cache directory that builds share."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root / "trees"
-        self.root.mkdir(parents=True, exist_ok=True)
+        self.root = root
+
+    def has(self, kind: Kind, description: Mapping[str, Any]) -> bool:
+        """Whether an entry is there now; somebody may remove it at any time."""
+        return (self.root / kind / entry_key(description)).exists()
 
     @contextmanager
-    def layer(self, description: Mapping[str, Any], make: Callable[[Path], None]) -> Iterator[Path]:
-        """The tree of a layer, made by `make` in an empty directory if need be; it stays until the context ends."""
-        key = layer_key(description)
-        lock, entry = self.root / f"{key}.lock", self.root / key
+    def entry(
+        self, kind: Kind, title: str, description: Mapping[str, Any], make: Callable[[Path], None]
+    ) -> Iterator[Path]:
+        """The content of an entry, made by `make` in an empty directory if need be; it stays until the end."""
+        key, directory = entry_key(description), self.root / kind
+        directory.mkdir(parents=True, exist_ok=True)
+        lock, entry = directory / f"{key}.lock", directory / key
         while True:
             if not entry.exists():
                 with locked(lock):
                     if not entry.exists():
-                        self._make(key, description, make)
+                        _make(directory, key, title, description, make)
             with locked(lock, shared=True):
                 if entry.exists():
                     os.utime(entry)
-                    yield entry / _TREE
+                    yield entry / _CONTENT
                     return
             # Somebody removed it between the two locks: make it again.
 
-    def layers(self) -> list[CachedLayer]:
-        """All layers, least recently used first."""
-        found = []
-        for entry in self.root.iterdir():
+    def entries(self) -> list[CacheEntry]:
+        """All trees and disks, least recently used first."""
+        found = [entry for kind in KINDS for entry in self._entries(kind)]
+        return sorted(found, key=lambda entry: entry.used)
+
+    def package_files(self) -> Iterator[PackageFile]:
+        """All package files, in no order."""
+        directory = self.root / PACKAGES
+        if not directory.is_dir():
+            return
+        for item in os.scandir(directory):
+            if item.name.endswith(".deb") and item.is_file():
+                status = item.stat()
+                yield PackageFile(item.name.removesuffix(".deb"), status.st_size, status.st_mtime, Path(item.path))
+
+    def prune(self, limit: int) -> list[CacheEntry | PackageFile]:
+        """Remove what was used least recently until all together have at most `limit` bytes; returns it.
+
+        What is in use stays. Must run inside the namespace: trees hold files of subordinate users.
+        """
+        everything: list[CacheEntry | PackageFile] = [*self.entries(), *self.package_files()]
+        everything.sort(key=lambda item: item.used)
+        total = sum(item.size for item in everything)
+        removed = []
+        for item in everything:
+            if total <= limit:
+                break
+            if self.remove(item):
+                removed.append(item)
+                total -= item.size
+        return removed
+
+    def remove(self, item: CacheEntry | PackageFile) -> bool:
+        """Remove one thing if nobody uses it; whether it is gone."""
+        if isinstance(item, PackageFile):
+            # Open files outlive their names: a build that is reading it is not disturbed.
+            item.path.unlink(missing_ok=True)
+            return True
+        directory = self.root / item.kind
+        with try_locked(directory / f"{item.key}.lock") as alone:
+            if not alone:
+                return False
+            if (directory / item.key).exists():
+                # Renamed first: nobody ever sees half an entry.
+                doomed = directory / f"{item.key}.removed"
+                (directory / item.key).rename(doomed)
+                shutil.rmtree(doomed)
+            return True
+
+    def _entries(self, kind: Kind) -> Iterator[CacheEntry]:
+        directory = self.root / kind
+        if not directory.is_dir():
+            return
+        for entry in directory.iterdir():
             file = entry / _DESCRIPTION
             if entry.suffix or not file.exists():
                 continue
             document = json.loads(file.read_text(encoding="utf-8"))
-            used = entry.stat().st_mtime
-            found.append(CachedLayer(entry.name, document["description"], document["size"], used))
-        return sorted(found, key=lambda layer: layer.used)
+            yield CacheEntry(
+                kind,
+                entry.name,
+                document.get("title", ""),
+                document["description"],
+                document["size"],
+                entry.stat().st_mtime,
+                entry / _CONTENT,
+            )
 
-    def prune(self, limit: int) -> list[CachedLayer]:
-        """Remove the least recently used layers until all together have at most `limit` bytes; returns them.
 
-        A layer in use stays. Must run inside the namespace: layers hold files of subordinate users.
-        """
-        layers = self.layers()
-        total = sum(layer.size for layer in layers)
-        removed = []
-        for layer in layers:
-            if total <= limit:
-                break
-            with try_locked(self.root / f"{layer.key}.lock") as alone:
-                if not alone:
-                    continue
-                # Renamed first: nobody ever sees half a layer.
-                doomed = self.root / f"{layer.key}.removed"
-                (self.root / layer.key).rename(doomed)
-                shutil.rmtree(doomed)
-            removed.append(layer)
-            total -= layer.size
-        return removed
-
-    def _make(self, key: str, description: Mapping[str, Any], make: Callable[[Path], None]) -> None:
-        staging = self.root / f"{key}.staging"
-        for leftover in (staging, self.root / f"{key}.removed"):
-            if leftover.exists():
-                shutil.rmtree(leftover)
-        tree = staging / _TREE
-        tree.mkdir(parents=True)
-        tree.chmod(0o755)
-        try:
-            make(tree)
-            document = {"description": description, "size": _size(tree)}
-            (staging / _DESCRIPTION).write_text(json.dumps(document, sort_keys=True), encoding="utf-8")
-            staging.rename(self.root / key)
-        except BaseException:
-            shutil.rmtree(staging, ignore_errors=True)
-            raise
+def _make(directory: Path, key: str, title: str, description: Mapping[str, Any], make: Callable[[Path], None]) -> None:
+    staging = directory / f"{key}.staging"
+    for leftover in (staging, directory / f"{key}.removed"):
+        if leftover.exists():
+            shutil.rmtree(leftover)
+    content = staging / _CONTENT
+    content.mkdir(parents=True)
+    content.chmod(0o755)
+    try:
+        make(content)
+        document = {"title": title, "description": description, "size": _size(content)}
+        (staging / _DESCRIPTION).write_text(json.dumps(document, sort_keys=True), encoding="utf-8")
+        staging.rename(directory / key)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
 
 
 def _size(tree: Path) -> int:

@@ -3,19 +3,20 @@
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from ingot.build import namespace
-from ingot.build.cache import TreeCache, layer_key
+from ingot.build.cache import Cache, entry_key
 from ingot.build.disk import grub
 from ingot.build.disk.ext4 import size_needed
 from ingot.build.disk.image import make_disk
 from ingot.build.disk.layout import Identities, fstab, plan
-from ingot.build.errors import DiskFullError
-from ingot.build.formats.convert import convert, settle
-from ingot.build.manifest import Manifest, make_manifest
+from ingot.build.errors import BuildError, DiskFullError
+from ingot.build.formats.convert import convert, settle, sparse_digest
+from ingot.build.manifest import Manifest, make_manifest, verify_files
 from ingot.build.packages.fetch import fetch
 from ingot.build.packages.repository import Repository, split_version
 from ingot.build.packages.resolve import ResolvedPackage
@@ -24,6 +25,7 @@ from ingot.build.tree import files, network
 from ingot.build.tree.configure import configure
 from ingot.build.tree.initramfs import concerns_initramfs, kernels, make_initramfs
 from ingot.build.tree.install import install_base, install_more
+from ingot.build.verify import DIGEST
 from ingot.settings import Settings
 
 #: Stages with the percentage of the whole that each begins at.
@@ -36,6 +38,7 @@ _STAGES = {
     "convert": (88, "Converting the disk"),
     "finish": (97, "Checking the image"),
 }
+_DISK = "disk.raw"
 
 
 class Build:
@@ -52,23 +55,55 @@ class Build:
         """Build; raises BuildError. Everything but the output and the caches lies below the request's scratch."""
         request = self.request
         with self._enter("dependencies"):
-            manifest = make_manifest(request.template, request.cache, request.boot_scripts_dir)
-        packages = _package_list(manifest)
-        installed_size = sum(package.installed_size for package in manifest.packages)
+            manifest = self._manifest()
+        result = BuildResult(
+            output=None,
+            sha256=None,
+            size=0,
+            installed_size=sum(package.installed_size for package in manifest.packages),
+            disk_size=0,
+            packages=_package_list(manifest),
+            timings=self.timings,
+            identity=manifest.identity,
+        )
         if request.simulate:
-            return BuildResult(
-                output=None,
-                sha256=None,
-                size=0,
-                installed_size=installed_size,
-                disk_size=0,
-                packages=packages,
-                timings=self.timings,
-            )
-        _require_space(request.scratch, 3 * installed_size)
+            return result
+        cache = Cache(request.cache)
+        title = f"{manifest.template.name} {manifest.template.version}"
+        with cache.entry("disks", title, manifest.document(), lambda place: self._build_disk(manifest, place)) as disk:
+            with self._enter("convert"):
+                self._convert(disk / _DISK)
+            disk_size = (disk / _DISK).stat().st_size
+        cache.prune(Settings().cache_size)
+        with self._enter("finish"):
+            digest, size = settle(request.output)
+        return result.model_copy(
+            update={
+                "output": request.output,
+                "sha256": digest,
+                "size": size,
+                "disk_size": disk_size,
+                "timings": self.timings,
+            }
+        )
+
+    def _manifest(self) -> Manifest:
+        request = self.request
+        if request.manifest is not None:
+            manifest = Manifest.from_document(request.manifest)
+            verify_files(manifest, request.boot_scripts_dir)
+            return manifest
+        if request.template is None:
+            raise BuildError("The request has neither a template nor a manifest.")
+        return make_manifest(request.template, request.cache, request.boot_scripts_dir)
+
+    def _build_disk(self, manifest: Manifest, place: Path) -> None:
+        """Make the raw disk of a manifest in an empty directory."""
+        needed = 3 * sum(package.installed_size for package in manifest.packages)
+        for directory in (self.request.scratch, self.request.cache):
+            _require_space(directory, needed)
         with self._enter("packages"):
             package_files = self._fetch(manifest)
-        raw = request.scratch / "disk.raw"
         with ExitStack() as layers:
             with self._enter("install"):
                 tree = self._install(manifest, package_files, layers)
@@ -76,21 +111,25 @@ class Build:
                 identities = Identities.of_build(manifest.identity)
                 self._configure(manifest, tree)
             with self._enter("disk"):
-                disk_size = self._make_disk(manifest, tree, raw, identities)
-        TreeCache(request.cache).prune(Settings().cache_size)
-        with self._enter("convert"):
-            convert(raw, request.output, request.format, compress=request.compress, log=self._log)
-        with self._enter("finish"):
-            digest, size = settle(request.output)
-        return BuildResult(
-            output=request.output,
-            sha256=digest,
-            size=size,
-            installed_size=installed_size,
-            disk_size=disk_size,
-            packages=packages,
-            timings=self.timings,
-        )
+                self._make_disk(manifest, tree, place / _DISK, identities)
+
+    def _convert(self, raw: Path) -> None:
+        recorded = raw.with_name(f"{raw.name}.{DIGEST}")
+        with ThreadPoolExecutor(1) as beside:
+            digest = None if recorded.exists() else beside.submit(sparse_digest, raw)
+            request = self.request
+            convert(
+                raw,
+                request.output,
+                request.format,
+                compress=request.compress,
+                log=self._log,
+                on_progress=lambda part: self._report(part, _STAGES["convert"][1]),
+            )
+            if digest is not None:
+                staging = request.scratch / recorded.name
+                staging.write_text(digest.result(), encoding="ascii")
+                shutil.move(staging, recorded)
 
     def _fetch(self, manifest: Manifest) -> dict[str, Path]:
         repository = Repository(manifest.distribution, self.request.cache)
@@ -102,7 +141,7 @@ class Build:
 
     def _install(self, manifest: Manifest, package_files: Mapping[str, Path], layers: ExitStack) -> Path:
         """A tree of the manifest's packages that only this build writes to, over cached layers."""
-        cache = TreeCache(self.request.cache)
+        cache = Cache(self.request.cache)
         base_packages, more_packages = manifest.base_packages(), manifest.more_packages()
         environment = _environment(manifest)
         share = len(base_packages) / len(manifest.packages)
@@ -135,11 +174,14 @@ class Build:
                     make_initramfs(tree, environment, self._log)
 
         description = _layer_description(manifest, base_packages, None)
-        base = layers.enter_context(cache.layer(description, make_base))
+        system = manifest.template.os
+        title = f"{system.name} {system.version} {system.profile}"
+        base = layers.enter_context(cache.entry("trees", title, description, make_base))
         lower = [base]
         if more_packages:
-            description = _layer_description(manifest, more_packages, layer_key(description))
-            lower.insert(0, layers.enter_context(cache.layer(description, make_full)))
+            description = _layer_description(manifest, more_packages, entry_key(description))
+            names = ", ".join(package.name for package in more_packages if package.level == 0)
+            lower.insert(0, layers.enter_context(cache.entry("trees", f"{title} + {names}", description, make_full)))
         upper = self.request.scratch / "upper"
         upper.mkdir()
         upper.chmod(0o755)
@@ -169,7 +211,7 @@ class Build:
             log=self._log,
         )
 
-    def _make_disk(self, manifest: Manifest, tree: Path, raw: Path, identities: Identities) -> int:
+    def _make_disk(self, manifest: Manifest, tree: Path, raw: Path, identities: Identities) -> None:
         installation = manifest.template.installation
         layout = plan(installation, size_needed(tree), identities)
         root = layout.partition("root")
@@ -196,7 +238,6 @@ class Build:
             epoch=manifest.epoch,
             log=self._log,
         )
-        return layout.size
 
     @property
     def _log(self) -> Path:

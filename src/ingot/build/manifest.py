@@ -6,11 +6,13 @@ hash is the build's identity: the seed of every UUID, and the name under which t
 
 import hashlib
 import json
+from base64 import b64encode
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from passlib.hash import sha512_crypt
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ingot.build.distributions import Distribution, find_distribution
 from ingot.build.errors import BuildError
@@ -21,14 +23,17 @@ from ingot.build.template import Package, RootUser, Template, User
 from ingot.build.tree import keyboard
 
 #: Part of every identity: raise it when the engine makes other bytes from the same inputs.
-ENGINE = 1
+ENGINE = 2
 _CRYPT_ROUNDS = 5000
+#: Deriving a salt costs a guesser more than the hash that it belongs to.
+_SALT_ROUNDS = 100_000
 _Account = TypeVar("_Account", RootUser, User)
 
 
 class Manifest(BaseModel):
     """A resolved build. `epoch` (seconds) is the time that the image takes as its own; `base` names the packages of
-    the layer that builds of the same distribution and profile share; `files` are boot scripts by SHA-256."""
+    the layer that builds of the same distribution and profile share; `files` are boot scripts by SHA-256; `sources`
+    are the package sources that the machine will have."""
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
@@ -41,7 +46,8 @@ class Manifest(BaseModel):
     sources: tuple[Source, ...]
 
     def document(self) -> dict[str, Any]:
-        """The manifest as plain values; where packages are fetched from is no part of it."""
+        """The manifest as plain values. Packages are fetched from this machine's mirrors, whatever the document says
+        of the sources that the image will have."""
         packages = [
             {
                 "name": package.name,
@@ -49,7 +55,9 @@ class Manifest(BaseModel):
                 "arch": package.arch,
                 "sha256": package.sha256,
                 "size": package.size,
+                "installedSize": package.installed_size,
                 "repository": package.repository,
+                "path": package.path,
                 "level": package.level,
                 "base": package.name in self.base,
             }
@@ -61,7 +69,37 @@ class Manifest(BaseModel):
             "template": self.template.canonical(),
             "packages": packages,
             "files": self.files,
+            "sources": [
+                {
+                    "uri": source.uri,
+                    "suite": source.suite,
+                    "components": list(source.components),
+                    "keyring": str(source.keyring),
+                }
+                for source in self.sources
+            ],
         }
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Self:
+        """The manifest that `document` wrote; raises BuildError for anything else."""
+        engine = document.get("engine")
+        if engine != ENGINE:
+            raise BuildError(
+                f"The manifest is of engine {engine!r}, this is engine {ENGINE}: other engines make other bytes. "
+                "Make the manifest again from its template."
+            )
+        try:
+            packages = [{**package, "installed_size": package["installedSize"]} for package in document["packages"]]
+            return cls.model_validate(
+                {
+                    **document,
+                    "packages": packages,
+                    "base": [package["name"] for package in packages if package["base"]],
+                }
+            )
+        except (KeyError, TypeError, ValidationError) as error:
+            raise BuildError(f"This is no manifest: {error}") from error
 
     def canonical(self) -> str:
         """The document as JSON in its one canonical form."""
@@ -132,18 +170,31 @@ def _hash_of(source: str, directory: Path | None) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def verify_files(manifest: Manifest, directory: Path | None) -> None:
+    """Make sure that the files beside a manifest are those it names; raises BuildError."""
+    for source, digest in manifest.files.items():
+        if _hash_of(source, directory) != digest:
+            raise BuildError(
+                f"The file {source} has changed since the manifest was made: its SHA-256 is not {digest}. "
+                "Bring the old file back, or make the manifest again."
+            )
+
+
 def _without_clear_passwords(template: Template) -> Template:
     """The template with every clear password hashed: no manifest, cache or log ever has one."""
     installation = template.installation
     changes: dict[str, object] = {
-        "root_user": _hashed(installation.root_user),
-        "users": tuple(_hashed(user) for user in installation.users),
+        "root_user": _hashed(installation.root_user, f"{template.name}/root"),
+        "users": tuple(_hashed(user, f"{template.name}/{user.name}") for user in installation.users),
     }
     return template.model_copy(update={"installation": installation.model_copy(update=changes)})
 
 
-def _hashed(account: _Account) -> _Account:
+def _hashed(account: _Account, whose: str) -> _Account:
+    """The account with its password hashed, always in the same way: the same template gives the same bytes."""
     if account.password is None or account.encrypted:
         return account
-    password = sha512_crypt.using(rounds=_CRYPT_ROUNDS).hash(account.password)
+    derived = hashlib.pbkdf2_hmac("sha512", account.password.encode(), whose.encode(), _SALT_ROUNDS, dklen=12)
+    salt = b64encode(derived, b"./").decode("ascii")
+    password = sha512_crypt.using(rounds=_CRYPT_ROUNDS, salt=salt).hash(account.password)
     return account.model_copy(update={"password": password, "encrypted": True})

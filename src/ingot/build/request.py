@@ -1,10 +1,11 @@
 """What the engine is asked to do and what it answers: the documents between a job and its build process."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from ingot.build.boot import BootReport
 from ingot.build.template import Template
 
 Format = Literal["raw", "qcow2"]
@@ -17,12 +18,18 @@ class Document(BaseModel):
 
 
 class BuildRequest(Document):
-    """One build. `scratch` belongs to this attempt alone: its caller makes it and removes it."""
+    """One build, of a template or of a manifest that one was resolved to before.
 
-    template: Template
+    `scratch` belongs to this attempt alone: its caller makes it and removes it. With `boot_test`, the finished image
+    is booted, and the build fails when units of the machine do.
+    """
+
+    template: Template | None = None
+    manifest: dict[str, Any] | None = None
     format: Format = "qcow2"
     compress: bool = True
     simulate: bool = False
+    boot_test: bool = False
     output: Path
     scratch: Path
     cache: Path
@@ -44,7 +51,8 @@ class InstalledPackage(Document):
 
 
 class BuildResult(Document):
-    """A finished build. Sizes are bytes; `timings` are seconds per stage."""
+    """A finished build. Sizes are bytes; `timings` are seconds for each stage that had to run; `identity` is the
+    SHA-256 of the manifest."""
 
     output: Path | None
     sha256: str | None
@@ -53,6 +61,8 @@ class BuildResult(Document):
     disk_size: int
     packages: list[InstalledPackage]
     timings: dict[str, float]
+    identity: str = ""
+    boot: BootReport | None = None
 
 
 class Progress(Document):

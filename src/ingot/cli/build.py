@@ -13,7 +13,6 @@ from typing import Any
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from ingot.build.boot import boot, probe
 from ingot.build.errors import BuildError
 from ingot.build.request import BuildRequest, BuildResult, Format
 from ingot.build.template_file import load_template
@@ -24,22 +23,27 @@ _ENGINE = (sys.executable, "-m", "ingot.build")
 
 
 def build(
-    template_file: Path,
+    template_file: Path | None,
     output: Path,
     *,
+    manifest_file: Path | None,
     format_name: str | None,
     cache_dir: Path,
     boot_test: bool,
     output_json: bool,
 ) -> None:
     """Build, follow the progress, and say what came of it."""
-    if not template_file.exists():
-        fail(f"There is no template {template_file}.", code=NOT_FOUND)
+    source = manifest_file or template_file
+    if source is None or (manifest_file and template_file):
+        fail("Name either a template or, with --manifest, a manifest.", code=WRONG_USE)
+    if not source.exists():
+        fail(f"There is no file {source}.", code=NOT_FOUND)
     chosen = _format(output, format_name)
     if not output.absolute().parent.is_dir():
         fail(f"The directory {output.absolute().parent} does not exist.", code=NOT_FOUND)
     try:
-        template = load_template(template_file)
+        template = load_template(source) if manifest_file is None else None
+        manifest = _read_manifest(source) if manifest_file is not None else None
     except BuildError as error:
         fail(error.message)
     # Beside the output: the finished image is then moved into its place, never copied.
@@ -47,19 +51,15 @@ def build(
     try:
         request = BuildRequest(
             template=template,
+            manifest=manifest,
             format=chosen,
+            boot_test=boot_test,
             output=scratch / "image",
             scratch=scratch,
             cache=cache_dir.expanduser().absolute(),
-            boot_scripts_dir=template_file.absolute().parent,
+            boot_scripts_dir=source.absolute().parent,
         )
         result = _run_engine(request, quiet=output_json)
-        report = None
-        if boot_test:
-            probe(scratch / "image")
-            report, _ = boot(scratch / "image")
-            if report.failed_units:
-                fail(f"The image boots, but {report.failed_units} units failed: {', '.join(report.failed)}.")
         (scratch / "image").rename(output)
     except BuildError as error:
         fail(error.message, detail=error.detail)
@@ -68,7 +68,17 @@ def build(
     if output_json:
         console.print_json(data={**result.model_dump(mode="json"), "output": str(output)})
         return
-    _summarize(output, result, f"booted in {report.seconds:.0f} s, no failed units" if report else None)
+    _summarize(output, result)
+
+
+def _read_manifest(file: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, ValueError) as error:
+        raise BuildError(f"{file} is no manifest: {error}. `ingot manifest TEMPLATE` writes one.") from error
+    if not isinstance(document, dict):
+        raise BuildError(f"{file} is no manifest. `ingot manifest TEMPLATE` writes one.")
+    return document
 
 
 def _format(output: Path, name: str | None) -> Format:
@@ -125,7 +135,7 @@ def _remove(scratch: Path) -> None:
         subprocess.run([*_ENGINE, "remove", str(scratch)], check=False, capture_output=True)
 
 
-def _summarize(output: Path, result: BuildResult, boot_words: str | None) -> None:
+def _summarize(output: Path, result: BuildResult) -> None:
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_row("Image", str(output))
     table.add_row("Size", f"{result.size >> 20} MiB, a disk of {result.disk_size >> 20} MiB")
@@ -133,6 +143,6 @@ def _summarize(output: Path, result: BuildResult, boot_words: str | None) -> Non
     table.add_row("Packages", str(len(result.packages)))
     stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in result.timings.items())
     table.add_row("Time", f"{sum(result.timings.values()):.1f} s: {stages}")
-    if boot_words:
-        table.add_row("Boot test", boot_words)
+    if result.boot:
+        table.add_row("Boot test", f"booted in {result.boot.seconds:.0f} s, no failed units")
     console.print(table)

@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-from ingot.cli.commands import catalogue, image, login, template
+from ingot.cli.commands import cache, catalogue, image, login, template
+from ingot.cli.commands.options import DEFAULT_CACHE as _DEFAULT_CACHE
+from ingot.cli.commands.options import CacheDir as _CacheDir
 from ingot.cli.commands.template import TemplateFile
 
 app = typer.Typer(
@@ -18,13 +20,9 @@ app.command()(login.login)
 app.command()(login.logout)
 app.add_typer(template.app, name="template")
 app.add_typer(image.app, name="image")
+app.add_typer(cache.app, name="cache")
 app.add_typer(catalogue.os_app, name="os")
 app.add_typer(catalogue.format_app, name="format")
-
-_CacheDir = Annotated[
-    Path, typer.Option(help="Where packages and trees are kept between builds.", envvar="INGOT_CACHE_DIR")
-]
-_DEFAULT_CACHE = Path("~/.cache/ingot/build")
 
 
 @app.command()
@@ -41,24 +39,38 @@ def serve(
 
 @app.command()
 def build(
-    template_file: TemplateFile,
     output: Annotated[Path, typer.Option("-o", "--output", help="The image to write.")],
+    template_file: Annotated[
+        Path | None, typer.Argument(help="The template: a YAML or JSON file.", metavar="[TEMPLATE]")
+    ] = None,
+    manifest_file: Annotated[
+        Path | None, typer.Option("--manifest", help="Build exactly this manifest instead of a template.")
+    ] = None,
     format_name: Annotated[str | None, typer.Option("--format", help="raw or qcow2; else by the name.")] = None,
     cache_dir: _CacheDir = _DEFAULT_CACHE,
     boot_test: Annotated[bool, typer.Option(help="Boot the image and fail when units failed.")] = False,
     output_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Build an image from a template file, with no server."""
+    """Build an image from a template file or a manifest, with no server."""
     from ingot.cli.build import build as run  # noqa: PLC0415
 
     run(
         template_file,
         output,
+        manifest_file=manifest_file,
         format_name=format_name,
         cache_dir=cache_dir,
         boot_test=boot_test,
         output_json=output_json,
     )
+
+
+@app.command()
+def manifest(template_file: TemplateFile, cache_dir: _CacheDir = _DEFAULT_CACHE) -> None:
+    """Print everything that a build of a template is made from: packages with versions and hashes, files, options."""
+    from ingot.cli.manifest import manifest as run  # noqa: PLC0415
+
+    run(template_file, cache_dir)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""The cache of trees: made once, shared, safe against a kill, bounded."""
+"""The cache: made once, shared, safe against a kill, bounded."""
 
 import multiprocessing
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ingot.build.cache import TreeCache, layer_key
+from ingot.build.cache import Cache, CacheEntry, entry_key
 
 
 def _write(tree: Path) -> None:
@@ -16,37 +16,37 @@ def _write(tree: Path) -> None:
 
 
 def test_a_layer_is_made_once_and_then_used(tmp_path: Path) -> None:
-    cache, made = TreeCache(tmp_path), []
+    cache, made = Cache(tmp_path), []
 
     def make(tree: Path) -> None:
         made.append(tree)
         _write(tree)
 
     for _ in range(3):
-        with cache.layer({"packages": ["a"]}, make) as tree:
+        with cache.entry("trees", "a title", {"packages": ["a"]}, make) as tree:
             assert (tree / "file").stat().st_size == 100_000
     assert len(made) == 1
-    with cache.layer({"packages": ["b"]}, make):
+    with cache.entry("trees", "a title", {"packages": ["b"]}, make):
         assert len(made) == 2
-    assert [layer.description for layer in cache.layers()] == [{"packages": ["a"]}, {"packages": ["b"]}]
+    assert [layer.description for layer in cache.entries()] == [{"packages": ["a"]}, {"packages": ["b"]}]
 
 
 def test_the_key_depends_on_the_content_and_not_on_its_order() -> None:
-    assert layer_key({"a": 1, "b": [1, 2]}) == layer_key({"b": [1, 2], "a": 1})
-    assert layer_key({"a": 1, "b": [1, 2]}) != layer_key({"a": 1, "b": [2, 1]})
+    assert entry_key({"a": 1, "b": [1, 2]}) == entry_key({"b": [1, 2], "a": 1})
+    assert entry_key({"a": 1, "b": [1, 2]}) != entry_key({"a": 1, "b": [2, 1]})
 
 
 def test_a_layer_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    cache = TreeCache(tmp_path)
+    cache = Cache(tmp_path)
 
     def fail(tree: Path) -> None:
         _write(tree)
         raise OSError("the disk is full")
 
-    with pytest.raises(OSError, match="full"), cache.layer({"n": 1}, fail):
+    with pytest.raises(OSError, match="full"), cache.entry("trees", "a title", {"n": 1}, fail):
         pass
-    assert cache.layers() == []
-    assert [path.suffix for path in cache.root.iterdir()] == [".lock"]
+    assert cache.entries() == []
+    assert [path.suffix for path in (cache.root / "trees").iterdir()] == [".lock"]
 
 
 def _make_slowly(root: Path, counter: Path) -> None:
@@ -56,7 +56,7 @@ def _make_slowly(root: Path, counter: Path) -> None:
         time.sleep(0.3)
         _write(tree)
 
-    with TreeCache(root).layer({"n": 1}, make) as tree:
+    with Cache(root).entry("trees", "a title", {"n": 1}, make) as tree:
         assert (tree / "file").exists()
 
 
@@ -78,7 +78,7 @@ def _hang(root: Path, ready: Path) -> None:
         ready.touch()
         time.sleep(60)
 
-    with TreeCache(root).layer({"n": 1}, make):
+    with Cache(root).entry("trees", "a title", {"n": 1}, make):
         pass
 
 
@@ -91,22 +91,22 @@ def test_a_maker_that_is_killed_is_replaced(tmp_path: Path) -> None:
         time.sleep(0.01)
     os.kill(process.pid or 0, signal.SIGKILL)
     process.join()
-    cache = TreeCache(tmp_path)
-    assert cache.layers() == []
-    with cache.layer({"n": 1}, _write) as tree:
+    cache = Cache(tmp_path)
+    assert cache.entries() == []
+    with cache.entry("trees", "a title", {"n": 1}, _write) as tree:
         assert (tree / "file").exists()
-    assert not list(cache.root.glob("*.staging"))
+    assert not list(cache.root.glob("trees/*.staging"))
 
 
 def test_the_least_recently_used_go_first_and_none_in_use(tmp_path: Path) -> None:
-    cache = TreeCache(tmp_path)
+    cache = Cache(tmp_path)
     for number in range(3):
-        with cache.layer({"n": number}, _write):
+        with cache.entry("trees", "a title", {"n": number}, _write):
             pass
-        os.utime(cache.root / layer_key({"n": number}), (number, number))
-    with cache.layer({"n": 0}, _write):
-        os.utime(cache.root / layer_key({"n": 0}), (0, 0))
+        os.utime(cache.root / "trees" / entry_key({"n": number}), (number, number))
+    with cache.entry("trees", "a title", {"n": 0}, _write):
+        os.utime(cache.root / "trees" / entry_key({"n": 0}), (0, 0))
         removed = cache.prune(150_000)
-        assert [layer.description["n"] for layer in removed] == [1, 2]
-    assert [layer.description["n"] for layer in cache.layers()] == [0]
+        assert [layer.description["n"] for layer in removed if isinstance(layer, CacheEntry)] == [1, 2]
+    assert [layer.description["n"] for layer in cache.entries()] == [0]
     assert cache.prune(150_000) == []

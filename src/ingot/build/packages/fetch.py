@@ -49,7 +49,11 @@ def fetch(
 def _download(repository: Repository, packages: Sequence[ResolvedPackage], target: Path) -> None:
     arguments = [_APT_HELPER, "download-file"]
     for package in packages:
-        arguments += [package.uri, str(target / package.sha256), f"SHA256:{package.sha256}"]
+        arguments += [
+            repository.uri(package.repository, package.path),
+            str(target / package.sha256),
+            f"SHA256:{package.sha256}",
+        ]
     try:
         repository.apt(arguments)
     except ProgramFailedError as error:

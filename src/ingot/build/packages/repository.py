@@ -3,6 +3,7 @@
 import datetime as dt
 import email.utils
 import hashlib
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -103,6 +104,14 @@ class Repository:
     def reading(self) -> Iterator[None]:
         """Hold the package lists as they are; they are refreshed first when they are old."""
         self._refresh_if_old()
+        with self.holding():
+            yield
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Hold the package lists as they are, however old."""
+        if not self._is_configured():
+            self._refresh_if_old()
         with locked(self.root / "lock", shared=True):
             yield
 
@@ -123,10 +132,27 @@ class Repository:
                 return email.utils.parsedate_to_datetime(line.removeprefix("Date: ").replace("UTC", "+0000"))
         raise BuildError(f"The release file of {self.sources[0]} has no date.")
 
-    def suite_of(self, uri: str) -> str:
-        """The archive that a package's URI belongs to, by its main suite: the same on every mirror."""
+    def locate(self, uri: str) -> tuple[str, str]:
+        """(suite, path) of a package's URI: the archive it belongs to by its main suite, the same on every mirror."""
         source = next((source for source in self.sources if uri.startswith(f"{source.uri}/")), self.sources[0])
-        return source.suite
+        return source.suite, uri.removeprefix(f"{source.uri}/")
+
+    def uri(self, suite: str, path: str) -> str:
+        """Where this machine's mirrors have what `locate` told."""
+        source = next((source for source in self.sources if source.suite == suite), self.sources[0])
+        return f"{source.uri}/{path}"
+
+    def snapshot(self) -> str:
+        """The hash of the release files: it names the state of the package lists."""
+        digest = hashlib.sha256()
+        for source in self.sources:
+            digest.update(hashlib.sha256(self._release_file(source).read_bytes()).digest())
+        return digest.hexdigest()
+
+    @property
+    def solutions(self) -> Path:
+        """The directory for what apt's solver answered on these lists."""
+        return self.root / "solutions"
 
     def package_files(self) -> list[Path]:
         """The Packages files, fetched and verified."""
@@ -139,14 +165,15 @@ class Repository:
         return matches[0]
 
     def _refresh_if_old(self) -> None:
-        if self._is_configured() and self._is_fresh():
+        if self._is_configured() and self.is_fresh():
             return
         with locked(self.root / "lock"):
             self._configure()
-            if not self._is_fresh():
+            if not self.is_fresh():
                 self._fetch_lists()
 
-    def _is_fresh(self) -> bool:
+    def is_fresh(self) -> bool:
+        """Whether the lists are younger than the setting asks for."""
         stamp = self.root / "fetched"
         return stamp.exists() and time.time() - stamp.stat().st_mtime < Settings().package_lists_max_age
 
@@ -176,6 +203,7 @@ class Repository:
                 f"fetched: {error.message}. Check this machine's apt sources or the setting INGOT_MIRRORS.",
                 error.detail,
             ) from error
+        shutil.rmtree(self.solutions, ignore_errors=True)
         (self.root / "fetched").touch()
 
 

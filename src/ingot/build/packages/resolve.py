@@ -1,13 +1,17 @@
 """Which packages an image gets: apt's own solver, asked in a dry run against an empty machine."""
 
 import difflib
+import hashlib
 import re
+import tempfile
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import unquote
 
 from debian.deb822 import Packages
+from pydantic import TypeAdapter
 
 from ingot.build.errors import BuildError
 from ingot.build.packages.repository import Repository, join_version
@@ -22,6 +26,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 class ResolvedPackage:
     """A package of the solution: everything needed to fetch it, prove it and describe it.
 
+    `repository` is the suite and `path` the place below its mirror.
     `size` and `installed_size` are bytes; `level` is 0 for a package that was asked for, else the length of
     the shortest chain of dependencies from one that was.
     """
@@ -32,9 +37,12 @@ class ResolvedPackage:
     sha256: str
     size: int
     installed_size: int
-    uri: str
     repository: str
+    path: str
     level: int
+
+
+_SOLUTION = TypeAdapter(list[ResolvedPackage])
 
 
 def resolve(repository: Repository, wanted: Sequence[Package]) -> list[ResolvedPackage]:
@@ -44,8 +52,11 @@ def resolve(repository: Repository, wanted: Sequence[Package]) -> list[ResolvedP
     explanation of a conflict.
     """
     with repository.reading():
-        _refuse_unknown(repository, wanted)
         arguments = [*(_argument(package) for package in wanted), "?essential"]
+        solution = repository.solutions / f"{_key(repository, arguments)}.json"
+        if solution.exists():
+            return _SOLUTION.validate_json(solution.read_bytes())
+        _refuse_unknown(repository, wanted)
         try:
             listing = repository.apt(["apt-get", "install", "-q", "--print-uris", "--", *arguments])
         except ProgramFailedError as error:
@@ -62,7 +73,7 @@ def resolve(repository: Repository, wanted: Sequence[Package]) -> list[ResolvedP
         key = (paragraph["Package"], paragraph["Version"], paragraph["Architecture"])
         paragraphs.setdefault(key, paragraph)
     levels = _levels({package.name for package in wanted}, [paragraphs[key] for key in uris])
-    return sorted(
+    resolved = sorted(
         (
             ResolvedPackage(
                 name=key[0],
@@ -71,14 +82,28 @@ def resolve(repository: Repository, wanted: Sequence[Package]) -> list[ResolvedP
                 sha256=paragraphs[key]["SHA256"],
                 size=int(paragraphs[key]["Size"]),
                 installed_size=int(paragraphs[key].get("Installed-Size", 0)) * 1024,
-                uri=uri,
-                repository=repository.suite_of(uri),
+                repository=repository.locate(uri)[0],
+                path=repository.locate(uri)[1],
                 level=levels[key[0]],
             )
             for key, uri in uris.items()
         ),
         key=lambda package: (package.name, package.arch),
     )
+    _keep(solution, resolved)
+    return resolved
+
+
+def _key(repository: Repository, arguments: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join((repository.snapshot(), *arguments)).encode()).hexdigest()
+
+
+def _keep(solution: Path, resolved: list[ResolvedPackage]) -> None:
+    """Remember an answer of the solver for as long as the package lists stay as they are."""
+    solution.parent.mkdir(exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=solution.parent, delete=False) as file:
+        file.write(_SOLUTION.dump_json(resolved))
+    Path(file.name).rename(solution)
 
 
 def _argument(package: Package) -> str:

@@ -27,14 +27,14 @@ def install_base(
     packages = read_package_files(files, work)
     make_skeleton(tree)
     base = base_closure(packages)
-    direct = [package for package in packages if package.name in base or not package.has_preinst]
-    scripted = [package for package in packages if not (package.name in base or not package.has_preinst)]
+    scripted = [package for package in packages if package.name not in base and package.needs_preinst_first]
+    direct = [package for package in packages if package not in scripted]
     unpack(direct, tree, lambda done: on_progress(0.4 * done / len(packages), "Installing packages"))
     with _quiet_services(tree):
-        _run_preinst_scripts(tree, [p.info_name for p in direct if p.has_preinst], env, log)
+        _run_preinst_scripts(tree, [p.info_name for p in direct if p.has_preinst and p.name in base], env, log)
         # Everything else counts on the system's users and on a shell.
-        for name in ("base-passwd", "base-files", "dash", "bash"):
-            _dpkg(tree, ["--force-depends", "--configure", name], env=env, log=log)
+        _dpkg(tree, ["--force-depends", "--configure", "base-passwd", "base-files", "dash", "bash"], env=env, log=log)
+        _run_preinst_scripts(tree, [p.info_name for p in direct if p.has_preinst and p.name not in base], env, log)
         _unpack_with_dpkg(tree, [package.path for package in scripted], env, log)
         on_progress(0.5, "Configuring packages")
         _configure(tree, len(packages), env, log, on_progress)

@@ -3,7 +3,7 @@
 dpkg unpacks one package after the other and records each step on the way, which an installed system needs
 and a tree that is thrown away on failure does not. Here the file contents are extracted in parallel and
 dpkg's database is written as `dpkg --unpack` would leave it; dpkg then configures all in its own order.
-Packages that run a script before they are unpacked are left to dpkg.
+Packages with a script that has to run before they are unpacked are left to dpkg.
 """
 
 import hashlib
@@ -22,6 +22,8 @@ from ingot.build.run import ENVIRONMENT, run
 
 _MERGED_DIRECTORIES = ("bin", "lib", "lib64", "sbin")
 _NOT_INFO = ("control",)
+#: What a script does whose package must be unpacked after it: files are moved out of the way, or belong to new users.
+_BEFORE_UNPACKING = ("divert", "statoverride", "adduser", "addgroup", "useradd", "groupadd", "sysusers")
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,14 @@ class PackageFile:
     def has_preinst(self) -> bool:
         """Whether it runs a script before it is unpacked."""
         return (self.control_dir / "preinst").exists()
+
+    @property
+    def needs_preinst_first(self) -> bool:
+        """Whether that script does what unpacking counts on; most only care for upgrades."""
+        if not self.has_preinst:
+            return False
+        script = (self.control_dir / "preinst").read_text(encoding="utf-8", errors="replace")
+        return any(word in script for word in _BEFORE_UNPACKING)
 
 
 def base_closure(packages: Sequence[PackageFile]) -> set[str]:

@@ -1,5 +1,6 @@
 """Options and arguments that several commands have, and how a shell completes them."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -47,3 +48,7 @@ FormatOption = Annotated[str, typer.Option("--format", help="A name of `ingot fo
 SystemArgument = Annotated[
     str, typer.Argument(metavar="OS", help="An id, NAME:VERSION or NAME:VERSION:ARCH.", autocompletion=_systems)
 ]
+CacheDir = Annotated[
+    Path, typer.Option(help="Where packages, trees and disks are kept between builds.", envvar="INGOT_CACHE_DIR")
+]
+DEFAULT_CACHE = Path("~/.cache/ingot/build")
