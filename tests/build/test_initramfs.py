@@ -15,9 +15,9 @@ from tests.build.conftest import BuiltImage
 pytestmark = pytest.mark.build
 
 
-@pytest.mark.parametrize("version", ["12", "13"])
+@pytest.mark.parametrize(("version", "copies_at_once"), [("12", False), ("13", True)])
 def test_our_initial_ram_disk_is_the_distributions_own(
-    images: Callable[[str], BuiltImage], cache: Path, tmp_path: Path, version: str
+    images: Callable[[str], BuiltImage], cache: Path, tmp_path: Path, version: str, copies_at_once: bool
 ) -> None:
     images(version)  # leaves its base tree in the cache
     base = next(
@@ -35,7 +35,7 @@ def test_our_initial_ram_disk_is_the_distributions_own(
         namespace.mount_overlay([base.content], tmp_path / "upper", tmp_path / "work", tree)
         kernel = initramfs.kernels(tree)[-1]
         faster = initramfs.faster_functions(tree)
-        assert faster
+        assert bool(faster) is not copies_at_once
         for name, binds in (("ours", faster), ("original", [])):
             command = ["mkinitramfs", "-o", f"/boot/{name}", kernel]
             run_in_tree(tree, command, binds=binds, env={"SOURCE_DATE_EPOCH": "1700000000"})

@@ -23,7 +23,7 @@ from ingot.build.template import Package, RootUser, Template, User
 from ingot.build.tree import keyboard
 
 #: Part of every identity: raise it when the engine makes other bytes from the same inputs.
-ENGINE = 2
+ENGINE = 3
 _CRYPT_ROUNDS = 5000
 #: Deriving a salt costs a guesser more than the hash that it belongs to.
 _SALT_ROUNDS = 100_000

@@ -11,6 +11,8 @@ _FUNCTIONS = "/usr/share/initramfs-tools/hook-functions"
 _FASTER_FUNCTIONS = Path(__file__).parent / "tools" / "hook-functions.sh"
 #: What our functions take the place of, and what they call.
 _EXPECTED = ("manual_add_modules()", "add_firmware()")
+#: Newer generators collect the modules and copy them all at once themselves.
+_COPIES_AT_ONCE = "apply_add_modules()"
 
 
 def kernels(tree: Path) -> list[str]:
@@ -46,8 +48,9 @@ def make_initramfs(tree: Path, env: Mapping[str, str], log: Path) -> None:
 
 
 def faster_functions(tree: Path) -> list[tuple[Path, str]]:
-    """Binds that have the generator copy modules in batches; none where its functions are not those we know."""
+    """Binds that have the generator copy modules in batches; none where it does so itself or we do not know it."""
     original = files.inside(tree, _FUNCTIONS)
-    if not original.is_file() or any(name not in original.read_text(encoding="utf-8") for name in _EXPECTED):
+    text = original.read_text(encoding="utf-8") if original.is_file() else ""
+    if _COPIES_AT_ONCE in text or any(name not in text for name in _EXPECTED):
         return []
     return [(original, "/run/ingot/hook-functions"), (_FASTER_FUNCTIONS, _FUNCTIONS)]
