@@ -35,10 +35,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, namespaces: None) -> Iterator
 @pytest.fixture(scope="module")
 def address(site: Site) -> str:
     """Where the server listens: http://127.0.0.1:PORT."""
-    server = site.start("ingot", "serve", "--port", "0", "--data-dir", str(site.data))
-    match = re.search(r"(http://127\.0\.0\.1:\d+)/api", site.await_words(server, "/docs"))
-    assert match
-    return match[1]
+    return site.start_server()[1]
 
 
 @pytest.fixture

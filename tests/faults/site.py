@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -87,6 +88,13 @@ class Site:
         log = self.root / f"process-{self._processes.index(process)}.log"
         eventually(lambda: words in log.read_text(errors="replace"), f"a process says {words!r}")
         return log.read_text(errors="replace")
+
+    def start_server(self, port: int = 0) -> "tuple[subprocess.Popen[bytes], str]":
+        """Start a server, on any free port; returns it with where it listens: http://127.0.0.1:PORT."""
+        server = self.start("ingot", "serve", "--port", str(port), "--data-dir", str(self.data))
+        match = re.search(r"(http://127\.0\.0\.1:\d+)/api", self.await_words(server, "/docs"))
+        assert match
+        return server, match[1]
 
     def start_worker(self, data: Path | None = None) -> "subprocess.Popen[bytes]":
         """Start a worker; with another data directory it is as one on another machine."""

@@ -18,11 +18,8 @@ from tests.faults.site import Site, eventually
 
 
 def _start(site: Site, port: int = 0) -> "tuple[subprocess.Popen[bytes], str]":
-    server = site.start("ingot", "serve", "--port", str(port), "--data-dir", str(site.data))
-    said = site.await_words(server, "/docs")
-    match = re.search(r"http://127\.0\.0\.1:(\d+)/api", said)
-    assert match
-    base = match[0]
+    server, address = site.start_server(port)
+    base = f"{address}/api"
     eventually(lambda: _answers(base), "the server answers")
     return server, base
 

@@ -2,9 +2,9 @@
 `… prune CACHE BYTES` and `… verify CACHE`.
 
 Progress, result and error are JSON lines on standard output, one object each: {"stage", "percentage",
-"message"}, {"result": …}, {"error", "detail"}; prune and verify say {"removed", "size", "problem"} for each thing.
-The process exits with 0 after a result and 1 after an error; all that
-it started ends with it.
+"message"}, {"result": …}, {"error", "detail"}; for each thing, prune says
+{"removed", "size"} and verify {"checked", "size", "problem", "removed"}. The process exits with 0 after a result and 1
+after an error; all that it started ends with it.
 """
 
 import errno
@@ -19,7 +19,7 @@ from ingot.build import boot_test, namespace
 from ingot.build.cache import Cache
 from ingot.build.engine import Build
 from ingot.build.errors import BuildError, DiskFullError
-from ingot.build.request import BuildRequest, BuildResult
+from ingot.build.request import BuildRequest, BuildResult, Progress
 from ingot.build.verify import verify
 from ingot.process import die_with_parent
 
@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
             request = BuildRequest.model_validate_json(Path(request_file).read_bytes())
             status = _in_namespace(lambda: _run(request))
             # Outside the namespace: there, a user's right to /dev/kvm is lost.
-            return _boot_test(request) if status == 0 and request.boot_test and not request.simulate else status
+            return _guarded(lambda: _boot_test(request)) if status == 0 and _is_boot_tested(request) else status
         case ["remove", path]:
             return _in_namespace(lambda: shutil.rmtree(path, ignore_errors=False))
         case ["prune", cache, limit]:
@@ -48,26 +48,24 @@ def main(arguments: list[str]) -> int:
 
 def _run(request: BuildRequest) -> None:
     try:
-        result = Build(request, lambda progress: _say(progress.model_dump())).run()
+        result = Build(request, _report).run()
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise DiskFullError.at(request.scratch, "The build could not write", traceback.format_exc()) from error
-    if request.boot_test and not request.simulate:
+    if _is_boot_tested(request):
         _result_file(request).write_text(result.model_dump_json(), encoding="utf-8")
     else:
         _say({"result": result.model_dump(mode="json")})
 
 
-def _boot_test(request: BuildRequest) -> int:
-    try:
-        result = BuildResult.model_validate_json(_result_file(request).read_bytes())
-        tested = boot_test.run(result, lambda progress: _say(progress.model_dump()))
-    except BuildError as error:
-        _say({"error": error.message, "detail": error.detail})
-        return 1
-    _say({"result": tested.model_dump(mode="json")})
-    return 0
+def _is_boot_tested(request: BuildRequest) -> bool:
+    return request.boot_test and not request.simulate
+
+
+def _boot_test(request: BuildRequest) -> None:
+    result = BuildResult.model_validate_json(_result_file(request).read_bytes())
+    _say({"result": boot_test.run(result, _report).model_dump(mode="json")})
 
 
 def _result_file(request: BuildRequest) -> Path:
@@ -88,25 +86,32 @@ def _verify(root: Path) -> None:
 
 
 def _in_namespace(work: Callable[[], None]) -> int:
-    def guarded() -> int:
-        try:
-            work()
-        except BuildError as error:
-            _say({"error": error.message, "detail": error.detail})
-            return 1
-        except Exception as error:  # the caller reads one line of JSON, whatever happens
-            _say({"error": f"The engine failed unexpectedly: {error!r}.", "detail": traceback.format_exc()})
-            return 1
-        return 0
-
-    def refused(error: BuildError) -> None:
-        _say({"error": error.message, "detail": error.detail})
-
     try:
-        return namespace.call(guarded, refused)
+        return namespace.call(lambda: _guarded(work), _refuse)
     except BuildError as error:
-        refused(error)
+        _refuse(error)
         return 1
+
+
+def _guarded(work: Callable[[], None]) -> int:
+    """Do the work; returns the exit status and says what went wrong."""
+    try:
+        work()
+    except BuildError as error:
+        _refuse(error)
+        return 1
+    except Exception as error:  # the caller reads one line of JSON, whatever happens
+        _say({"error": f"The engine failed unexpectedly: {error!r}.", "detail": traceback.format_exc()})
+        return 1
+    return 0
+
+
+def _refuse(error: BuildError) -> None:
+    _say({"error": error.message, "detail": error.detail})
+
+
+def _report(progress: Progress) -> None:
+    _say(progress.model_dump())
 
 
 def _say(document: dict[str, object]) -> None:

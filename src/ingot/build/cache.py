@@ -14,13 +14,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ingot.build.lock import locked, try_locked
+from ingot.build.packages.fetch import package_pool
 
 Kind = Literal["trees", "disks"]
-KINDS: tuple[Kind, ...] = ("trees", "disks")
-PACKAGES = "packages"
 _DESCRIPTION = "description.json"
 _CONTENT = "tree"
 
@@ -42,7 +41,7 @@ class CacheEntry:
 
 
 @dataclass(frozen=True)
-class PackageFile:
+class CachedPackage:
     """A package file in the cache. Its key is the SHA-256 of its content."""
 
     key: str
@@ -62,10 +61,6 @@ class Cache:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-
-    def has(self, kind: Kind, description: Mapping[str, Any]) -> bool:
-        """Whether an entry is there now; somebody may remove it at any time."""
-        return (self.root / kind / entry_key(description)).exists()
 
     @contextmanager
     def entry(
@@ -89,25 +84,25 @@ class Cache:
 
     def entries(self) -> list[CacheEntry]:
         """All trees and disks, least recently used first."""
-        found = [entry for kind in KINDS for entry in self._entries(kind)]
+        found = [entry for kind in get_args(Kind) for entry in self._entries(kind)]
         return sorted(found, key=lambda entry: entry.used)
 
-    def package_files(self) -> Iterator[PackageFile]:
+    def package_files(self) -> Iterator[CachedPackage]:
         """All package files, in no order."""
-        directory = self.root / PACKAGES
+        directory = package_pool(self.root)
         if not directory.is_dir():
             return
         for item in os.scandir(directory):
             if item.name.endswith(".deb") and item.is_file():
                 status = item.stat()
-                yield PackageFile(item.name.removesuffix(".deb"), status.st_size, status.st_mtime, Path(item.path))
+                yield CachedPackage(item.name.removesuffix(".deb"), status.st_size, status.st_mtime, Path(item.path))
 
-    def prune(self, limit: int) -> list[CacheEntry | PackageFile]:
+    def prune(self, limit: int) -> list[CacheEntry | CachedPackage]:
         """Remove what was used least recently until all together have at most `limit` bytes; returns it.
 
         What is in use stays. Must run inside the namespace: trees hold files of subordinate users.
         """
-        everything: list[CacheEntry | PackageFile] = [*self.entries(), *self.package_files()]
+        everything: list[CacheEntry | CachedPackage] = [*self.entries(), *self.package_files()]
         everything.sort(key=lambda item: item.used)
         total = sum(item.size for item in everything)
         removed = []
@@ -119,9 +114,9 @@ class Cache:
                 total -= item.size
         return removed
 
-    def remove(self, item: CacheEntry | PackageFile) -> bool:
+    def remove(self, item: CacheEntry | CachedPackage) -> bool:
         """Remove one thing if nobody uses it; whether it is gone."""
-        if isinstance(item, PackageFile):
+        if isinstance(item, CachedPackage):
             # Open files outlive their names: a build that is reading it is not disturbed.
             item.path.unlink(missing_ok=True)
             return True

@@ -15,12 +15,13 @@ from ingot.build.disk.ext4 import size_needed
 from ingot.build.disk.image import make_disk
 from ingot.build.disk.layout import Identities, fstab, plan
 from ingot.build.errors import BuildError, DiskFullError
-from ingot.build.formats.convert import convert, settle, sparse_digest
+from ingot.build.formats.convert import convert, settle
 from ingot.build.manifest import Manifest, make_manifest, verify_files
 from ingot.build.packages.fetch import fetch
 from ingot.build.packages.repository import Repository, split_version
 from ingot.build.packages.resolve import ResolvedPackage
 from ingot.build.request import BuildRequest, BuildResult, InstalledPackage, Progress
+from ingot.build.sparse import digest
 from ingot.build.tree import files, network
 from ingot.build.tree.configure import configure
 from ingot.build.tree.initramfs import concerns_initramfs, kernels, make_initramfs
@@ -76,11 +77,11 @@ class Build:
             disk_size = (disk / _DISK).stat().st_size
         cache.prune(Settings().cache_size)
         with self._enter("finish"):
-            digest, size = settle(request.output)
+            sha256, size = settle(request.output)
         return result.model_copy(
             update={
                 "output": request.output,
-                "sha256": digest,
+                "sha256": sha256,
                 "size": size,
                 "disk_size": disk_size,
                 "timings": self.timings,
@@ -116,7 +117,7 @@ class Build:
     def _convert(self, raw: Path) -> None:
         recorded = raw.with_name(f"{raw.name}.{DIGEST}")
         with ThreadPoolExecutor(1) as beside:
-            digest = None if recorded.exists() else beside.submit(sparse_digest, raw)
+            hashing = None if recorded.exists() else beside.submit(digest, raw)
             request = self.request
             convert(
                 raw,
@@ -126,9 +127,9 @@ class Build:
                 log=self._log,
                 on_progress=lambda part: self._report(part, _STAGES["convert"][1]),
             )
-            if digest is not None:
+            if hashing is not None:
                 staging = request.scratch / recorded.name
-                staging.write_text(digest.result(), encoding="ascii")
+                staging.write_text(hashing.result(), encoding="ascii")
                 shutil.move(staging, recorded)
 
     def _fetch(self, manifest: Manifest) -> dict[str, Path]:

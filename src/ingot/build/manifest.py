@@ -5,7 +5,6 @@ hash is the build's identity: the seed of every UUID, and the name under which t
 """
 
 import hashlib
-import json
 from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, Self, TypeVar
 from passlib.hash import sha512_crypt
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from ingot.build.cache import entry_key
 from ingot.build.distributions import Distribution, find_distribution
 from ingot.build.errors import BuildError
 from ingot.build.packages.repository import Repository
@@ -101,14 +101,10 @@ class Manifest(BaseModel):
         except (KeyError, TypeError, ValidationError) as error:
             raise BuildError(f"This is no manifest: {error}") from error
 
-    def canonical(self) -> str:
-        """The document as JSON in its one canonical form."""
-        return json.dumps(self.document(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-
     @property
     def identity(self) -> str:
-        """The SHA-256 of the canonical form."""
-        return hashlib.sha256(self.canonical().encode()).hexdigest()
+        """The SHA-256 of the document in its canonical form, and the key of the disk in the cache."""
+        return entry_key(self.document())
 
     @property
     def distribution(self) -> Distribution:

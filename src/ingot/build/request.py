@@ -1,5 +1,6 @@
 """What the engine is asked to do and what it answers: the documents between a job and its build process."""
 
+import sys
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,6 +10,8 @@ from ingot.build.boot import BootReport
 from ingot.build.template import Template
 
 Format = Literal["raw", "qcow2"]
+#: The engine as a program; it ends with who starts it in `process.bound_environment`.
+ENGINE_COMMAND = (sys.executable, "-m", "ingot.build")
 
 
 class Document(BaseModel):

@@ -48,11 +48,7 @@ class TemplateFileError(BuildError):
 
 def load_template(file: Path) -> Template:
     """Read a template file; raises TemplateFileError, or BuildError when it cannot be read at all."""
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise BuildError(f"The template {file} cannot be read: {error.strerror}.") from error
-    return parse_template(content, file, directory=file.absolute().parent)
+    return parse_template(_content(file), file, directory=file.absolute().parent)
 
 
 def parse_template(content: bytes, file: Path, *, directory: Path | None = None) -> Template:
@@ -66,9 +62,17 @@ def parse_template(content: bytes, file: Path, *, directory: Path | None = None)
 
 def read_document(file: Path) -> dict[str, Any]:
     """The plain values of a template file, texts as they are written; raises TemplateFileError for its mistakes."""
-    load_template(file)
-    document: dict[str, Any] = _Reader(file).document(file.read_bytes())
+    content = _content(file)
+    parse_template(content, file, directory=file.absolute().parent)
+    document: dict[str, Any] = _Reader(file).document(content)
     return document
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise BuildError(f"The template {file} cannot be read: {error.strerror}.") from error
 
 
 class _Reader:

@@ -17,8 +17,8 @@ from ingot.build.tree.keyboard import KEYBOARDS
 
 #: (Where it stands in the document, what is wrong.)
 Finding = tuple[tuple[str | int, ...], str]
-_HOSTNAME = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(\.(?!-)[A-Za-z0-9-]{1,63})*")
-_ACCOUNT = re.compile(r"[a-z_][a-z0-9_.-]{0,31}")
+HOSTNAME = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(\.(?!-)[A-Za-z0-9-]{1,63})*")
+ACCOUNT = re.compile(r"[a-z_][a-z0-9_.-]{0,31}")
 
 
 def findings(stack: dict[str, Any], directory: Path) -> Iterator[Finding]:
@@ -30,7 +30,7 @@ def findings(stack: dict[str, Any], directory: Path) -> Iterator[Finding]:
         accounts = _sections(installation, key)
         yield from _names(("stack", "installation", key), accounts, "is there twice")
         for index, entry in accounts:
-            if isinstance(name := entry.get("name"), str) and not _ACCOUNT.fullmatch(name):
+            if isinstance(name := entry.get("name"), str) and not ACCOUNT.fullmatch(name):
                 words = (
                     "cannot be the name of a user or group: use up to 32 of a-z, 0-9, '_', '-' and '.', a letter first"
                 )
@@ -81,7 +81,7 @@ def _machine(installation: dict[str, Any]) -> Iterator[Finding]:
         yield ("stack", "installation", "timezone"), f"{zone!r}: is no time zone; {_near_zone(zone, zones)}"
     if isinstance(keyboard, str) and keyboard not in KEYBOARDS:
         yield ("stack", "installation", "keyboard"), f"{keyboard!r}: is no keyboard; {near(keyboard, KEYBOARDS)}"
-    if isinstance(hostname, str) and not _HOSTNAME.fullmatch(hostname):
+    if isinstance(hostname, str) and not HOSTNAME.fullmatch(hostname):
         words = "is no host name: use letters, digits and '-', at most 63 between dots"
         yield ("stack", "installation", "hostname"), f"{hostname!r}: {words}"
 

@@ -4,19 +4,18 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from ingot.build.cache import Cache, CacheEntry, PackageFile
-from ingot.build.formats.convert import sparse_digest
+from ingot.build.cache import Cache, CachedPackage, CacheEntry
+from ingot.build.packages import fetch
+from ingot.build.sparse import digest
 
 #: The file beside a cached disk that holds its SHA-256.
 DIGEST = "sha256"
 
 
-def verify(cache: Cache) -> Iterator[tuple[CacheEntry | PackageFile, str | None]]:
+def verify(cache: Cache) -> Iterator[tuple[CacheEntry | CachedPackage, str | None]]:
     """Everything in the cache with what is wrong with it (None: nothing). Must run inside the namespace."""
     for package in cache.package_files():
-        with package.path.open("rb") as content:
-            sound = hashlib.file_digest(content, "sha256").hexdigest() == package.key
-        yield package, None if sound else "its content is not what its name says"
+        yield package, None if fetch.verify(package.path) else "its content is not what its name says"
     for entry in cache.entries():
         yield entry, _tree_problem(entry.content) if entry.kind == "trees" else _disk_problem(entry.content)
 
@@ -25,12 +24,12 @@ def _tree_problem(tree: Path) -> str | None:
     """The first file of a tree that is not as its package has it."""
     for sums in sorted((tree / "var/lib/dpkg/info").glob("*.md5sums")):
         for line in sums.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
-            digest, _, name = line.partition("  ")
+            expected, _, name = line.partition("  ")
             file = tree / name
             if file.is_symlink() or not file.is_file():
                 continue  # diverted, or in the layer beneath
             with file.open("rb") as content:
-                if hashlib.file_digest(content, "md5").hexdigest() != digest:
+                if hashlib.file_digest(content, "md5").hexdigest() != expected:
                     return f"/{name} is not as the package {sums.stem} has it"
     return None
 
@@ -40,6 +39,6 @@ def _disk_problem(directory: Path) -> str | None:
         recorded = directory / f"{file.name}.{DIGEST}"
         if not recorded.exists():
             return f"the digest of {file.name} is missing"
-        if sparse_digest(file) != recorded.read_text(encoding="ascii"):
+        if digest(file) != recorded.read_text(encoding="ascii"):
             return f"the content of {file.name} has changed"
     return None

@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from ingot.build.errors import BuildError
-from ingot.build.request import BuildRequest, BuildResult, Format
+from ingot.build.request import ENGINE_COMMAND, BuildRequest, BuildResult, Format
 from ingot.build.template_file import load_template
 from ingot.cli.output import NOT_FOUND, WRONG_USE, console, fail
+from ingot.process import bound_environment
 
 _FORMATS: dict[str, Format] = {".qcow2": "qcow2", ".raw": "raw", ".img": "raw"}
-_ENGINE = (sys.executable, "-m", "ingot.build")
 
 
 def build(
@@ -97,11 +96,11 @@ def _run_engine(request: BuildRequest, *, quiet: bool) -> BuildResult:
     file.write_text(request.model_dump_json(), encoding="utf-8")
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
     process = subprocess.Popen(
-        [*_ENGINE, "run", str(file)],
+        [*ENGINE_COMMAND, "run", str(file)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         start_new_session=True,
-        env={**os.environ, "INGOT_DIE_WITH_PARENT": str(os.getpid())},
+        env=bound_environment(),
         text=True,
     )
     last: dict[str, Any] = {}
@@ -132,7 +131,7 @@ def _remove(scratch: Path) -> None:
     except FileNotFoundError:
         pass
     except OSError:
-        subprocess.run([*_ENGINE, "remove", str(scratch)], check=False, capture_output=True)
+        subprocess.run([*ENGINE_COMMAND, "remove", str(scratch)], check=False, capture_output=True)
 
 
 def _summarize(output: Path, result: BuildResult) -> None:

@@ -4,7 +4,6 @@ import datetime as dt
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import typer
 
 from ingot.build.cache import Cache, CacheEntry
 from ingot.build.differences import differences
+from ingot.build.request import ENGINE_COMMAND
 from ingot.cli.output import FAILED, NOT_FOUND, WRONG_USE, Output, console, errors, fail, print_json, print_rows, say
 
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
@@ -103,7 +103,7 @@ def _bytes(text: str) -> int:
 
 def _engine(*arguments: str) -> Iterator[dict[str, Any]]:
     """Run a command of the engine in its namespace; yields what it says."""
-    argv = [sys.executable, "-m", "ingot.build", *arguments]
+    argv = [*ENGINE_COMMAND, *arguments]
     with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout or ():
             document = json.loads(line)

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from rich.filesize import decimal
 
 from ingot.cli.output import WRONG_USE, Output, fail, print_json, print_rows, say
-from ingot.cli.remote import connected, plain
+from ingot.cli.remote import connected, package_version, plain, print_messages
 from ingot.client import find
 from ingot.messages.distribution import DistribProfiles, Distribution, Distributions
 from ingot.messages.package import PkgList
@@ -51,16 +51,14 @@ def os_search(name: str, words: str, limit: int, output: Output) -> None:
             exact = connection.get(path, PkgList, {"query": f"name=='{words}'"}).pkgs
             packages = exact + [package for package in packages if package.name != words]
     shown = packages[:limit]
-    if output is Output.JSON:
-        print_json([plain(package) for package in shown])
-    else:
-        columns = {
-            "Package": lambda row: row.name,
-            "Version": lambda row: f"{row.version}{f'-{row.release}' if row.release else ''}",
-            "Arch": lambda row: row.arch,
-            "Size>": lambda row: decimal(row.size or 0),
-        }
-        print_rows(shown, columns, f"No package of {distribution.name} {distribution.version} fits {words}.")
+    columns = {
+        "Package": lambda row: row.name,
+        "Version": package_version,
+        "Arch": lambda row: row.arch,
+        "Size>": lambda row: decimal(row.size or 0),
+    }
+    empty = f"No package of {distribution.name} {distribution.version} fits {words}."
+    print_messages(shown, output, columns, empty)
     if len(packages) > limit:
         say(f"There are more than {limit}: give more of the name, or a larger --limit.")
 
@@ -69,13 +67,10 @@ def format_list(output: Output) -> None:
     """The formats that images can have."""
     with connected() as connection:
         rows = connection.get(connection.user_path("targetformats"), TargetFormats).target_formats
-    if output is Output.JSON:
-        print_json([plain(row) for row in rows])
-        return
     columns = {
         "Name": lambda row: row.name,
         "Image format": lambda row: row.format.name if row.format else "",
         "Category": lambda row: row.category.name if row.category else "",
         "Account": lambda row: row.cred_account_type,
     }
-    print_rows(rows, columns, "There are no formats that you may use: ask an administrator.")
+    print_messages(rows, output, columns, "There are no formats that you may use: ask an administrator.")

@@ -11,6 +11,11 @@ from ingot.messages.base import OpStatus
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 2.0
 
 
+def is_over(status: OpStatus) -> bool:
+    """Whether nothing more will come of it."""
+    return bool(status.complete or status.error or status.cancelled)
+
+
 def await_end(connection: Connection, path: str) -> OpStatus:
     """Poll a status, often at first; where there is no terminal, each new message is a line."""
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
@@ -26,7 +31,7 @@ def await_end(connection: Connection, path: str) -> OpStatus:
             if message != said and not errors.is_terminal:
                 say(f"{status.percentage or 0:3} %  {message}")
             said = message
-            if status.complete or status.error or status.cancelled:
+            if is_over(status):
                 return status
             time.sleep(pause)
             pause = min(pause * 1.2, _LONGEST_PAUSE)

@@ -14,7 +14,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from ingot.cli.follow import await_end
+from ingot.cli.follow import await_end, is_over
 from ingot.cli.output import (
     FAILED,
     REFUSED,
@@ -25,16 +25,17 @@ from ingot.cli.output import (
     print_json,
     print_rows,
     printable,
+    refuse_existing,
     say,
     tell,
 )
-from ingot.cli.remote import connected, plain
+from ingot.cli.remote import connected, package_version, plain, print_messages
 from ingot.client import find
 from ingot.client.connection import Connection
 from ingot.messages.base import OpStatus
 from ingot.messages.image import Image, Images
 from ingot.messages.install_profile import InstallProfile
-from ingot.messages.package import ImagePkg, ImagePkgs
+from ingot.messages.package import ImagePkgs
 from ingot.messages.target import TargetFormat
 
 
@@ -80,9 +81,6 @@ def show_list(template: str | None, output: Output) -> None:
         if template is not None:
             path = f"{find.appliance(connection, template).uri}/images"
         images = connection.get(path, Images).images
-    if output is Output.JSON:
-        print_json([plain(image) for image in images])
-        return
     columns = {
         "Id>": lambda image: image.db_id,
         "Name": lambda image: image.name,
@@ -93,7 +91,9 @@ def show_list(template: str | None, output: Output) -> None:
         "Size>": lambda image: decimal(image.size) if image.size else "",
         "State": state,
     }
-    print_rows(images, columns, "There are no images. Generate one: ingot image generate TEMPLATE --format QCOW2")
+    print_messages(
+        images, output, columns, "There are no images. Generate one: ingot image generate TEMPLATE --format QCOW2"
+    )
 
 
 def show(number: int, output: Output) -> None:
@@ -113,7 +113,7 @@ def packages(number: int, output: Output) -> None:
         return
     columns = {
         "Package": lambda entry: entry.pkg.name,
-        "Version": _version,
+        "Version": lambda entry: package_version(entry.pkg),
         "Arch": lambda entry: entry.pkg.arch,
         "Size>": lambda entry: decimal(entry.pkg.size or 0),
     }
@@ -126,7 +126,7 @@ def cancel(number: int) -> None:
     with connected() as connection:
         image = find.image(connection, number)
         status = image.status or OpStatus()
-        if status.complete or status.error or status.cancelled:
+        if is_over(status):
             fail(f"Image {number} is {state(image)}: there is nothing to cancel.", code=REFUSED)
         connection.delete(f"{image.uri}/status")
     tell(f"Image {number} is being cancelled.")
@@ -152,8 +152,7 @@ def download(number: int, target: Path | None, *, force: bool) -> None:
         if not image.sha256sum or not image.download_uri:
             fail(f"Image {number} is {state(image)}{_why_not(image)}", code=REFUSED)
         path = _target(image, target)
-        if path.exists() and not force:
-            fail(f"{path} is there already. Choose another name with --to, or replace it with --force.", code=REFUSED)
+        refuse_existing(path, force=force)
         try:
             _fetch(connection, image, path)
         except OSError as error:
@@ -188,7 +187,7 @@ def _target(image: Image, target: Path | None) -> Path:
 
 def _why_not(image: Image) -> str:
     status = image.status or OpStatus()
-    if not (status.complete or status.error or status.cancelled):
+    if not is_over(status):
         return f": wait for it with ingot image follow {image.db_id}"
     if status.complete and not image.simulated:
         return ", but was generated for publishing: generate one to download"
@@ -253,10 +252,3 @@ def _print(image: Image, output: Output) -> None:
 
 def _format_name(image: Image) -> str:
     return (image.target_format.name if image.target_format else None) or ""
-
-
-def _version(entry: ImagePkg) -> str:
-    package = entry.pkg
-    if package is None:
-        return ""
-    return f"{package.version}{f'-{package.release}' if package.release else ''}"

@@ -6,8 +6,7 @@ from typing import Annotated
 import typer
 
 from ingot.cli.commands import cache, catalogue, image, login, template
-from ingot.cli.commands.options import DEFAULT_CACHE as _DEFAULT_CACHE
-from ingot.cli.commands.options import CacheDir as _CacheDir
+from ingot.cli.commands.options import DEFAULT_CACHE, CacheDir
 from ingot.cli.commands.template import TemplateFile
 
 app = typer.Typer(
@@ -47,7 +46,7 @@ def build(
         Path | None, typer.Option("--manifest", help="Build exactly this manifest instead of a template.")
     ] = None,
     format_name: Annotated[str | None, typer.Option("--format", help="raw or qcow2; else by the name.")] = None,
-    cache_dir: _CacheDir = _DEFAULT_CACHE,
+    cache_dir: CacheDir = DEFAULT_CACHE,
     boot_test: Annotated[bool, typer.Option(help="Boot the image and fail when units failed.")] = False,
     output_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
@@ -66,7 +65,7 @@ def build(
 
 
 @app.command()
-def manifest(template_file: TemplateFile, cache_dir: _CacheDir = _DEFAULT_CACHE) -> None:
+def manifest(template_file: TemplateFile, cache_dir: CacheDir = DEFAULT_CACHE) -> None:
     """Print everything that a build of a template is made from: packages with versions and hashes, files, options."""
     from ingot.cli.manifest import manifest as run  # noqa: PLC0415
 
@@ -74,7 +73,7 @@ def manifest(template_file: TemplateFile, cache_dir: _CacheDir = _DEFAULT_CACHE)
 
 
 @app.command()
-def doctor(cache_dir: _CacheDir = _DEFAULT_CACHE) -> None:
+def doctor(cache_dir: CacheDir = DEFAULT_CACHE) -> None:
     """Say what this machine lacks for building images, and how to get it."""
     from ingot.cli.doctor import doctor as run  # noqa: PLC0415
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import typer
@@ -46,6 +47,12 @@ def tell(message: object) -> None:
 def printable(value: object) -> str:
     """Text for a terminal: what a server says cannot steer it."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", "" if value is None else str(value))
+
+
+def refuse_existing(path: Path, *, force: bool) -> None:
+    """Never replace a file unasked."""
+    if path.exists() and not force:
+        fail(f"{path} is there already. Choose another name with --to, or replace it with --force.", code=REFUSED)
 
 
 def print_rows(rows: Sequence[_T], columns: Mapping[str, Callable[[_T], object]], empty: str) -> None:

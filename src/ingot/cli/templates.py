@@ -9,17 +9,16 @@ from ingot.build.template_file import read_document
 from ingot.cli.follow import await_end
 from ingot.cli.output import (
     NOT_FOUND,
-    REFUSED,
     Output,
     fail,
     print_facts,
     print_json,
-    print_rows,
     printable,
+    refuse_existing,
     say,
     tell,
 )
-from ingot.cli.remote import connected, plain
+from ingot.cli.remote import connected, plain, print_messages
 from ingot.client import find
 from ingot.client.archive import packed
 from ingot.messages.appliance import Appliance, ApplianceExport, ApplianceImport, Appliances
@@ -30,9 +29,6 @@ def show_list(output: Output) -> None:
     """The templates, newest first."""
     with connected() as connection:
         rows = connection.get(connection.user_path("appliances"), Appliances).appliances
-    if output is Output.JSON:
-        print_json([plain(row) for row in rows])
-        return
     columns = {
         "Id>": lambda row: row.db_id,
         "Name": lambda row: row.name,
@@ -42,7 +38,7 @@ def show_list(output: Output) -> None:
         "Changed": lambda row: f"{row.last_modified:%Y-%m-%d %H:%M}" if row.last_modified else "",
         "Images>": lambda row: len((row.image_uris or UriList()).uri),
     }
-    print_rows(rows, columns, "There are no templates. Write one and create it: ingot template init")
+    print_messages(rows, output, columns, "There are no templates. Write one and create it: ingot template init")
 
 
 def show(name: str, output: Output) -> None:
@@ -89,8 +85,7 @@ def export(name: str, target: Path | None, *, as_json: bool, force: bool) -> Non
     with connected() as connection:
         row = find.appliance(connection, name)
         path = target or Path(f"{row.name}-{row.version}.tar.gz".replace("/", "_"))
-        if path.exists() and not force:
-            fail(f"{path} is there already. Choose another name with --to, or replace it with --force.", code=REFUSED)
+        refuse_existing(path, force=force)
         query = {"outputFormat": "json" if as_json else "yaml"}
         ticket = connection.post(f"{row.uri}/exports", None, ApplianceExport, query)
         try:

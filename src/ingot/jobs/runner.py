@@ -17,7 +17,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from ingot.build.errors import DiskFullError
-from ingot.build.request import BuildRequest, BuildResult
+from ingot.build.request import ENGINE_COMMAND, BuildRequest, BuildResult
 from ingot.build.template import Template
 from ingot.jobs.child import Child
 from ingot.services import attempts, images, package_index
@@ -31,7 +31,6 @@ _log = structlog.get_logger()
 _POLL_SECONDS = 0.1
 _REPORT_SECONDS = 0.5
 _RETRY_SECONDS = 1.0
-_ENGINE = (sys.executable, "-m", "ingot.build")
 _UNPRINTABLE = re.compile(r"\x1b\[[0-9;]*m|[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _LONGEST_ERROR, _LONGEST_DETAIL = 4_000, 64_000
 _T = TypeVar("_T")
@@ -166,7 +165,7 @@ class Runner:
             return None
         file = self.scratch / "request.json"
         file.write_text(request.model_dump_json(), encoding="utf-8")
-        return [*(self._settings.build_command or _ENGINE), "run", str(file)]
+        return [*(self._settings.build_command or ENGINE_COMMAND), "run", str(file)]
 
     def _request(self, session: Session) -> BuildRequest | None:
         image = session.get(Image, self.attempt.subject_id)
@@ -250,7 +249,7 @@ def remove_scratch(path: Path) -> None:
         if not path.exists():
             return
         # rm(1) is several times as fast as we are, and the engine also removes what belongs to subordinate users.
-        for argv in (["rm", "-rf", "--", str(path)], [*_ENGINE, "remove", str(path)]):
+        for argv in (["rm", "-rf", "--", str(path)], [*ENGINE_COMMAND, "remove", str(path)]):
             done = subprocess.run(argv, check=False, stdin=subprocess.DEVNULL, capture_output=True)
             if done.returncode == 0:
                 return

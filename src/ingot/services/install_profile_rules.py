@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from ingot.build.public_key import why_no_public_key
+from ingot.build.template_rules import ACCOUNT
 from ingot.messages.install_profile import InstallProfile, IPAddress, Nic, OSGroup, OSUser
 
-_NAME = re.compile(r"[a-z_][a-z0-9_.-]{0,31}")
 #: A crypt hash as it stands in /etc/shadow: nothing in it can end the field or the line.
 _CRYPT_HASH = re.compile(r"\$[a-z0-9]{1,4}\$[A-Za-z0-9./=,$+-]{10,400}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -82,7 +82,7 @@ def _timezones() -> frozenset[str]:
 
 def _names(kind: str, items: Sequence[OSUser | OSGroup]) -> Iterator[str]:
     for name, count in Counter(item.name or "" for item in items).items():
-        if not _NAME.fullmatch(name):
+        if not ACCOUNT.fullmatch(name):
             yield f"{name!r} cannot be a {kind}'s name: use up to 32 of a-z, 0-9, '_', '-', '.', a letter first."
         if count > 1:
             yield f"There is more than one {kind} {name}."
@@ -104,7 +104,7 @@ def _user(user: OSUser) -> Iterator[str]:
     if user.full_name and re.search(r"[:,\x00-\x1f\x7f]", user.full_name):
         yield f"The full name of user {user.name} has a colon, a comma or a control character."
     for group in [user.primary_group or "", *(user.secondary_groups or "").split(",")]:
-        if group.strip() and not _NAME.fullmatch(group.strip()):
+        if group.strip() and not ACCOUNT.fullmatch(group.strip()):
             yield f"{group.strip()!r} cannot be a group of user {user.name}: secondaryGroups is a list like adm,sudo."
     yield from _sudo("user", user)
     yield from _password(user)

@@ -46,7 +46,7 @@ def of(session: Session, owner: User) -> Iterator[Usage]:
     """What a user has and may have of every kind."""
     rows = {row.kind: row for row in session.scalars(select(Quota).where(Quota.user_id == owner.id))}
     for kind in KINDS:
-        row = rows.get(kind) or Quota(kind=kind, limit=UNLIMITED, frequency="none", counted=0)
+        row = rows.get(kind) or _unlimited(owner, kind)
         renews = _period(owner, now(), 1) if row.frequency == "monthly" else None
         yield Usage(kind, _used(session, owner, row), row.limit, row.frequency, renews)
 
@@ -76,10 +76,7 @@ def require(session: Session, owner: User, kind: str, amount: int = 1) -> None:
 def count(session: Session, owner: User, kind: str) -> None:
     """Count one more of what is over when it is done."""
     lock(session, owner)
-    row = _row(session, owner, kind)
-    if row is None:
-        row = Quota(user_id=owner.id, kind=kind, limit=UNLIMITED, frequency="none", counted=0)
-        session.add(row)
+    row = _kept_row(session, owner, kind)
     row.counted = _counted(owner, row) + 1
     row.period_began = _period(owner, now(), 0)
     session.flush()
@@ -93,10 +90,7 @@ def change(session: Session, owner: User, quotas: list[QuotaMessage]) -> None:
             raise InvalidError(f"A quota has no type; possible are {', '.join(KINDS)}.")
         if message.limit is not None and not UNLIMITED <= message.limit <= _LARGEST:
             raise InvalidError(f"The limit {message.limit} is not possible: use a number from 0 on, or -1 for none.")
-        row = _row(session, owner, message.type)
-        if row is None:
-            row = Quota(user_id=owner.id, kind=message.type, limit=UNLIMITED, frequency="none", counted=0)
-            session.add(row)
+        row = _kept_row(session, owner, message.type)
         if message.limit is not None:
             row.limit = message.limit
         if message.frequency is not None:
@@ -108,6 +102,19 @@ def change(session: Session, owner: User, quotas: list[QuotaMessage]) -> None:
 def _row(session: Session, owner: User, kind: str) -> Quota | None:
     query = select(Quota).where(Quota.user_id == owner.id, Quota.kind == kind)
     return session.scalars(query.execution_options(populate_existing=True)).first()
+
+
+def _kept_row(session: Session, owner: User, kind: str) -> Quota:
+    """The row of a kind, to be changed; added when there is none."""
+    row = _row(session, owner, kind)
+    if row is None:
+        row = _unlimited(owner, kind)
+        session.add(row)
+    return row
+
+
+def _unlimited(owner: User, kind: str) -> Quota:
+    return Quota(user_id=owner.id, kind=kind, limit=UNLIMITED, frequency="none", counted=0)
 
 
 def _used(session: Session, owner: User, row: Quota) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from ingot.build.disk.ext4 import make_ext4
 from ingot.build.disk.layout import SECTOR, DiskPartition, Identities, Layout
 from ingot.build.run import run
+from ingot.build.sparse import data
 
 _CHUNK = 1 << 20
 
@@ -128,15 +129,8 @@ def _install_boot_code(image: Path, partition: DiskPartition, boot_code: tuple[b
 def _copy_sparse(source: Path, image: Path, offset: int) -> None:
     """Copy what is not a hole in `source` to its place in the image."""
     with source.open("rb") as reader, image.open("r+b") as writer:
-        end = source.stat().st_size
-        position = 0
-        while position < end:
-            try:
-                start = os.lseek(reader.fileno(), position, os.SEEK_DATA)
-            except OSError:
-                return  # only a hole is left
-            position = os.lseek(reader.fileno(), start, os.SEEK_HOLE)
+        for start, end in data(reader.fileno()):
             reader.seek(start)
             writer.seek(offset + start)
-            while start < position:
-                start += writer.write(reader.read(min(position - start, _CHUNK)))
+            while start < end:
+                start += writer.write(reader.read(min(end - start, _CHUNK)))  # noqa: PLW2901 - what is written is done

@@ -1,6 +1,5 @@
 """Turn a raw disk into the format asked for."""
 
-import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -8,8 +7,7 @@ from pathlib import Path
 from ingot.build.formats.qcow2 import write_qcow2
 from ingot.build.request import Format
 from ingot.build.run import run
-
-_ZEROS = bytes(1 << 20)
+from ingot.build.sparse import digest
 
 
 def convert(
@@ -33,37 +31,9 @@ def settle(file: Path) -> tuple[str, int]:
     """Bring a finished file safely to the disk; returns its (SHA-256, size in bytes)."""
     with file.open("rb") as content:
         os.fsync(content.fileno())
-    digest = sparse_digest(file)
     directory = os.open(file.parent, os.O_RDONLY)
     try:
         os.fsync(directory)
     finally:
         os.close(directory)
-    return digest, file.stat().st_size
-
-
-def sparse_digest(file: Path) -> str:
-    """The SHA-256 of a file; its holes are counted but not read."""
-    digest = hashlib.sha256()
-    with file.open("rb", buffering=0) as content:
-        descriptor, end = content.fileno(), os.fstat(content.fileno()).st_size
-        position = 0
-        while position < end:
-            start = _next_data(descriptor, position, end)
-            while position < start:
-                count = min(len(_ZEROS), start - position)
-                digest.update(memoryview(_ZEROS)[:count])
-                position += count
-            stop = os.lseek(descriptor, position, os.SEEK_HOLE) if position < end else end
-            while position < stop:
-                chunk = os.pread(descriptor, min(len(_ZEROS), stop - position), position)
-                digest.update(chunk)
-                position += len(chunk)
-    return digest.hexdigest()
-
-
-def _next_data(descriptor: int, position: int, end: int) -> int:
-    try:
-        return os.lseek(descriptor, position, os.SEEK_DATA)
-    except OSError:
-        return end  # only a hole is left
+    return digest(file), file.stat().st_size

@@ -15,6 +15,8 @@ from typing import BinaryIO
 
 import zstandard
 
+from ingot.build.sparse import data
+
 _CLUSTER_BITS = 16
 _CLUSTER = 1 << _CLUSTER_BITS
 _ENTRIES = _CLUSTER // 8
@@ -39,7 +41,7 @@ def write_qcow2(
     workers = os.cpu_count() or 1
     with raw.open("rb", buffering=0) as reader, output.open("w+b") as file, ThreadPoolExecutor(workers) as pool:
         descriptor = reader.fileno()
-        chunks = list(_chunks(descriptor, size))
+        chunks = list(_chunks(descriptor))
         writer = _Writer(file, size, {start // (_CLUSTER * _ENTRIES) for start, _ in chunks})
         pending: deque[Future[list[tuple[int, bytes, bool]]]] = deque()
         done = 0
@@ -57,23 +59,15 @@ def write_qcow2(
         writer.finish()
 
 
-def _chunks(descriptor: int, size: int) -> Iterator[tuple[int, int]]:
+def _chunks(descriptor: int) -> Iterator[tuple[int, int]]:
     """(start, length) in bytes of what is not a hole, in whole clusters."""
-    position = 0
-    while position < size:
-        try:
-            start = os.lseek(descriptor, position, os.SEEK_DATA)
-        except OSError:
-            return  # only a hole is left
-        stop = min(
-            -(-os.lseek(descriptor, start, os.SEEK_HOLE) // _CLUSTER) * _CLUSTER, -(-size // _CLUSTER) * _CLUSTER
-        )
+    done = 0
+    for start, end in data(descriptor):
         # Two pieces of data may share a cluster.
-        start = max(start // _CLUSTER * _CLUSTER, position)
-        position = max(stop, position)
-        while start < stop:
-            yield start, min(_CHUNK, stop - start)
-            start += _CHUNK
+        first = max(start // _CLUSTER * _CLUSTER, done)
+        done = max(-(-end // _CLUSTER) * _CLUSTER, done)
+        for position in range(first, done, _CHUNK):
+            yield position, min(_CHUNK, done - position)
 
 
 def _read_clusters(descriptor: int, start: int, length: int, compress: bool) -> list[tuple[int, bytes, bool]]:
@@ -81,10 +75,10 @@ def _read_clusters(descriptor: int, start: int, length: int, compress: bool) -> 
     compressor = getattr(_thread, "compressor", None)
     if compressor is None:
         compressor = _thread.compressor = zstandard.ZstdCompressor(level=_LEVEL, write_content_size=False)
-    data = os.pread(descriptor, length, start)
+    read = os.pread(descriptor, length, start)
     clusters = []
-    for offset in range(0, len(data), _CLUSTER):
-        content = data[offset : offset + _CLUSTER].ljust(_CLUSTER, b"\0")
+    for offset in range(0, len(read), _CLUSTER):
+        content = read[offset : offset + _CLUSTER].ljust(_CLUSTER, b"\0")
         if content == _NOTHING:
             continue
         number = (start + offset) // _CLUSTER

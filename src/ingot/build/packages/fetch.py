@@ -27,7 +27,7 @@ def fetch(
     Nothing is asked of the network when all are there. apt's own transport fetches the rest and refuses a
     file whose hash is not the one that the signed package lists name. `on_progress` gets bytes done, all.
     """
-    pool = cache / "packages"
+    pool = package_pool(cache)
     pool.mkdir(parents=True, exist_ok=True)
     files = {package.sha256: pool / f"{package.sha256}.deb" for package in packages}
     missing = [package for package in packages if not files[package.sha256].exists()]
@@ -61,6 +61,11 @@ def _download(repository: Repository, packages: Sequence[ResolvedPackage], targe
     for package in packages:
         if (target / package.sha256).stat().st_size != package.size:
             raise BuildError(f"Package {package.name} {package.version} arrived with the wrong size. Try again.")
+
+
+def package_pool(cache: Path) -> Path:
+    """The directory of a cache that holds the package files."""
+    return cache / "packages"
 
 
 def verify(file: Path) -> bool:

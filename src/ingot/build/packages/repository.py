@@ -104,14 +104,6 @@ class Repository:
     def reading(self) -> Iterator[None]:
         """Hold the package lists as they are; they are refreshed first when they are old."""
         self._refresh_if_old()
-        with self.holding():
-            yield
-
-    @contextmanager
-    def holding(self) -> Iterator[None]:
-        """Hold the package lists as they are, however old."""
-        if not self._is_configured():
-            self._refresh_if_old()
         with locked(self.root / "lock", shared=True):
             yield
 
@@ -165,15 +157,14 @@ class Repository:
         return matches[0]
 
     def _refresh_if_old(self) -> None:
-        if self._is_configured() and self.is_fresh():
+        if self._is_configured() and self._is_fresh():
             return
         with locked(self.root / "lock"):
             self._configure()
-            if not self.is_fresh():
+            if not self._is_fresh():
                 self._fetch_lists()
 
-    def is_fresh(self) -> bool:
-        """Whether the lists are younger than the setting asks for."""
+    def _is_fresh(self) -> bool:
         stamp = self.root / "fetched"
         return stamp.exists() and time.time() - stamp.stat().st_mtime < Settings().package_lists_max_age
 

@@ -2,16 +2,16 @@
 
 import difflib
 import hashlib
+import json
 import re
 import tempfile
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
 from debian.deb822 import Packages
-from pydantic import TypeAdapter
 
 from ingot.build.errors import BuildError
 from ingot.build.packages.repository import Repository, join_version
@@ -42,9 +42,6 @@ class ResolvedPackage:
     level: int
 
 
-_SOLUTION = TypeAdapter(list[ResolvedPackage])
-
-
 def resolve(repository: Repository, wanted: Sequence[Package]) -> list[ResolvedPackage]:
     """The packages that installing `wanted` on an empty machine takes, sorted by name.
 
@@ -55,25 +52,32 @@ def resolve(repository: Repository, wanted: Sequence[Package]) -> list[ResolvedP
         arguments = [*(_argument(package) for package in wanted), "?essential"]
         solution = repository.solutions / f"{_key(repository, arguments)}.json"
         if solution.exists():
-            return _SOLUTION.validate_json(solution.read_bytes())
+            return [ResolvedPackage(**entry) for entry in json.loads(solution.read_bytes())]
         _refuse_unknown(repository, wanted)
-        try:
-            listing = repository.apt(["apt-get", "install", "-q", "--print-uris", "--", *arguments])
-        except ProgramFailedError as error:
-            raise BuildError(_explain(error), error.detail) from error
-        uris = {}
-        for line in listing.splitlines():
-            match = _URI_LINE.match(line)
-            if match:
-                name, version, arch = match["file"].removesuffix(".deb").split("_")
-                uris[name, unquote(version), arch] = match["uri"]
-        shown = repository.apt(["apt-cache", "show", *(f"{name}:{arch}={version}" for name, version, arch in uris)])
+        resolved = _solve(repository, {package.name for package in wanted}, arguments)
+        _keep(solution, resolved)
+    return resolved
+
+
+def _solve(repository: Repository, asked: set[str], arguments: Sequence[str]) -> list[ResolvedPackage]:
+    """Ask apt's solver, and look up what it chose."""
+    try:
+        listing = repository.apt(["apt-get", "install", "-q", "--print-uris", "--", *arguments])
+    except ProgramFailedError as error:
+        raise BuildError(_explain(error), error.detail) from error
+    places = {}
+    for line in listing.splitlines():
+        match = _URI_LINE.match(line)
+        if match:
+            name, version, arch = match["file"].removesuffix(".deb").split("_")
+            places[name, unquote(version), arch] = repository.locate(match["uri"])
+    shown = repository.apt(["apt-cache", "show", *(f"{name}:{arch}={version}" for name, version, arch in places)])
     paragraphs: dict[tuple[str, str, str], Packages] = {}
     for paragraph in Packages.iter_paragraphs(shown, use_apt_pkg=False):
         key = (paragraph["Package"], paragraph["Version"], paragraph["Architecture"])
         paragraphs.setdefault(key, paragraph)
-    levels = _levels({package.name for package in wanted}, [paragraphs[key] for key in uris])
-    resolved = sorted(
+    levels = _levels(asked, [paragraphs[key] for key in places])
+    return sorted(
         (
             ResolvedPackage(
                 name=key[0],
@@ -82,16 +86,14 @@ def resolve(repository: Repository, wanted: Sequence[Package]) -> list[ResolvedP
                 sha256=paragraphs[key]["SHA256"],
                 size=int(paragraphs[key]["Size"]),
                 installed_size=int(paragraphs[key].get("Installed-Size", 0)) * 1024,
-                repository=repository.locate(uri)[0],
-                path=repository.locate(uri)[1],
+                repository=suite,
+                path=path,
                 level=levels[key[0]],
             )
-            for key, uri in uris.items()
+            for key, (suite, path) in places.items()
         ),
         key=lambda package: (package.name, package.arch),
     )
-    _keep(solution, resolved)
-    return resolved
 
 
 def _key(repository: Repository, arguments: Sequence[str]) -> str:
@@ -101,8 +103,8 @@ def _key(repository: Repository, arguments: Sequence[str]) -> str:
 def _keep(solution: Path, resolved: list[ResolvedPackage]) -> None:
     """Remember an answer of the solver for as long as the package lists stay as they are."""
     solution.parent.mkdir(exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=solution.parent, delete=False) as file:
-        file.write(_SOLUTION.dump_json(resolved))
+    with tempfile.NamedTemporaryFile("w", dir=solution.parent, delete=False, encoding="utf-8") as file:
+        json.dump([asdict(package) for package in resolved], file)
     Path(file.name).rename(solution)
 
 

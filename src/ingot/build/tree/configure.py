@@ -9,6 +9,7 @@ from ingot.build.errors import BuildError
 from ingot.build.packages.sources import Source
 from ingot.build.sandbox import run_in_tree
 from ingot.build.template import Template
+from ingot.build.template_rules import HOSTNAME
 from ingot.build.tree import files
 from ingot.build.tree.boot_scripts import set_up_boot_scripts
 from ingot.build.tree.keyboard import set_up_keyboard
@@ -84,7 +85,7 @@ def _hostname_of(name: str) -> str:
 
 
 def _set_hostname(tree: Path, hostname: str) -> None:
-    if not re.fullmatch(r"(?!-)[A-Za-z0-9-]{1,63}(\.(?!-)[A-Za-z0-9-]{1,63})*", hostname):
+    if not HOSTNAME.fullmatch(hostname):
         raise BuildError(f"{hostname!r} is no host name: use letters, digits and '-', at most 63 between dots.")
     short = hostname.partition(".")[0]
     names = short if short == hostname else f"{hostname} {short}"
