@@ -26,7 +26,7 @@ def create(session: Session, vault: Vault, owner: User, *, name: str, descriptio
             "administrator for more.",
             "apikey",
         )
-    public_key, secret_key = secrets.token_urlsafe(_BYTES), secrets.token_urlsafe(_BYTES)
+    public_key, secret_key = _random_key(), _random_key()
     key = ApiKey(
         owner=owner,
         name=_checked("name", name),
@@ -67,6 +67,13 @@ def update(session: Session, key: ApiKey, *, name: str | None, description: str 
         key.description = _checked("description", description)
     key.last_modified = now()
     session.flush()
+
+
+def _random_key() -> str:
+    """A key that command lines take as it is: what begins with a hyphen would be an option to them."""
+    while (key := secrets.token_urlsafe(_BYTES)).startswith("-"):
+        pass
+    return key
 
 
 def _purpose(public_key: str) -> str:
