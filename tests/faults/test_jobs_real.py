@@ -22,8 +22,9 @@ def test_the_real_engine_is_cancelled_killed_and_finishes(site: Site) -> None:
         pytest.skip(error.message)
     del site.environment["INGOT_BUILD_COMMAND"]
     cache = Path("~/.cache/ingot/tests").expanduser()
-    # With cached trees the stage to interrupt would be over before anybody sees it.
-    shutil.rmtree(cache / "trees", ignore_errors=True)
+    # With a cached tree or disk the stage to interrupt would not come.
+    for kind in ("trees", "disks"):
+        shutil.rmtree(cache / kind, ignore_errors=True)
     site.environment["INGOT_CACHE_DIR"] = str(cache)
     site.generate("web", format_name="qcow2")
     site.generate("cancelled", format_name="qcow2")
