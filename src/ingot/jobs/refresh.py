@@ -3,15 +3,31 @@
 import json
 import os
 import sys
+from collections.abc import Sequence
+from typing import ClassVar
+
+from sqlalchemy.orm import Session
 
 from ingot.build.distributions import find_distribution
 from ingot.build.errors import BuildError
 from ingot.build.packages.repository import available_packages
+from ingot.jobs.job import Job, Workplace
 from ingot.process import die_with_parent
 from ingot.services import package_index
 from ingot.settings import Settings
 from ingot.store.database import Database
 from ingot.store.tables import Distribution
+
+
+class PackageRefresh(Job):
+    """Refreshes the package index of a distribution; what it finds it enters itself."""
+
+    kind: ClassVar[str] = package_index.JOB
+
+    def command(self, session: Session, place: Workplace) -> Sequence[str]:
+        """This module."""
+        del session
+        return [sys.executable, "-m", "ingot.jobs.refresh", str(place.attempt.subject_id)]
 
 
 def main(distribution_id: int) -> int:

@@ -1,13 +1,11 @@
 """Carry out one claimed attempt."""
 
-import contextlib
 import errno
 import re
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,15 +15,17 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from ingot.build.errors import DiskFullError
-from ingot.build.request import ENGINE_COMMAND, BuildRequest, BuildResult
-from ingot.build.template import Template
+from ingot.build.request import ENGINE_COMMAND
 from ingot.jobs.child import Child
-from ingot.services import attempts, images, package_index
+from ingot.jobs.job import JobError, Workplace
+from ingot.jobs.kinds import JOBS
+from ingot.services import artifacts, attempts
 from ingot.services.attempts import LostAttemptError
+from ingot.services.errors import ServiceError
 from ingot.settings import Settings
 from ingot.store.artifacts import LocalArtifacts
 from ingot.store.database import ARTIFACT_LOCK, Database
-from ingot.store.tables import Attempt, Image
+from ingot.store.tables import Attempt
 
 _log = structlog.get_logger()
 _POLL_SECONDS = 0.1
@@ -45,7 +45,7 @@ class Outcome:
     state: str
     error: str = ""
     detail: str = ""
-    result: BuildResult | None = None
+    result: dict[str, Any] | None = None
 
 
 _CANCELLED = Outcome("cancelled")
@@ -56,13 +56,15 @@ class Runner:
     """One attempt from its claim to its end, in a thread of its own."""
 
     def __init__(
-        self, attempt: Attempt, database: Database, artifacts: LocalArtifacts, settings: Settings, secret: bytes
+        self, attempt: Attempt, database: Database, store: LocalArtifacts, settings: Settings, secret: bytes
     ) -> None:
         self.attempt = attempt
         self.stopping = threading.Event()
-        self._database, self._artifacts, self._settings, self._secret = database, artifacts, settings, secret
+        self._database, self._settings = database, settings
         self._token = attempt.token or ""
         self.scratch = settings.directory / "scratch" / f"{attempt.id}-{self._token[:8]}"
+        self._job = JOBS[attempt.kind]
+        self._place = Workplace(attempt, self.scratch, store, settings, secret)
         self._log_file = settings.directory / "logs" / f"attempt-{attempt.id}.log"
 
     def run(self) -> None:
@@ -91,6 +93,8 @@ class Runner:
             return self._work()
         except LostAttemptError:
             raise
+        except ServiceError as error:
+            return Outcome("failed", error.message)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 full = DiskFullError.at(self._settings.directory, "The work could not go on")
@@ -102,7 +106,7 @@ class Runner:
             return Outcome("failed", "The worker failed unexpectedly; the server's log says more.", repr(error))
 
     def _work(self) -> Outcome:
-        argv = self._command()
+        argv = self._persistently(lambda session: self._job.command(session, self._place))
         if argv is None:
             return _CANCELLED
         child = Child(argv, self._log_file)
@@ -118,13 +122,15 @@ class Runner:
         status = child.wait()
         if "error" in said or "result" not in said:
             default = (
-                f"The engine ended with status {status} and without a word. The machine may be short of memory; "
+                f"The program ended with status {status} and without a word. The machine may be short of memory; "
                 f"the log is {self._log_file.name} in the data directory."
             )
             return Outcome("failed", str(said.get("error") or default), str(said.get("detail") or ""))
-        if self.attempt.kind != images.JOB:
-            return Outcome("done")
-        return self._checked(BuildResult.model_validate(said["result"]))
+        try:
+            self._job.check(self._place, said["result"])
+        except JobError as error:
+            return Outcome("failed", error.message, error.detail)
+        return Outcome("done", result=said["result"])
 
     def _follow(self, child: Child, said: dict[str, Any]) -> Outcome | None:
         """Pass on what the child says; returns an outcome when it has to stop before its end."""
@@ -157,59 +163,28 @@ class Runner:
                 _log.warning("progress could not be reported", attempt=self.attempt.id, error=str(error.orig))
         return None
 
-    def _command(self) -> Sequence[str] | None:
-        if self.attempt.kind == package_index.JOB:
-            return [sys.executable, "-m", "ingot.jobs.refresh", str(self.attempt.subject_id)]
-        request = self._persistently(self._request)
-        if request is None:
-            return None
-        file = self.scratch / "request.json"
-        file.write_text(request.model_dump_json(), encoding="utf-8")
-        return [*(self._settings.build_command or ENGINE_COMMAND), "run", str(file)]
-
-    def _request(self, session: Session) -> BuildRequest | None:
-        image = session.get(Image, self.attempt.subject_id)
-        if image is None or image.attempt_id != self.attempt.id:
-            return None
-        template = Template.model_validate(image.template)
-        scripts, work = self.scratch / "boot-scripts", self.scratch / "work"
-        for directory in (scripts, work):
-            directory.mkdir(exist_ok=True)
-        for source in {script.source for script in template.config}:
-            _link(scripts / source, self._artifacts.path(source))
-        return BuildRequest.model_validate(
-            {
-                "template": template,
-                "format": image.target_format.format,
-                "compress": True,
-                "simulate": image.simulated,
-                "output": self.scratch / "image",
-                "scratch": work,
-                "cache": self._settings.cache,
-                "boot_scripts_dir": scripts,
-            }
-        )
-
-    def _checked(self, result: BuildResult) -> Outcome:
-        """The outcome of a build that says it is done, if what it made is there."""
-        output = self.scratch / "image"
-        if result.sha256 is not None and (not output.is_file() or output.stat().st_size != result.size):
-            return Outcome("failed", f"The engine says that it made {result.size} bytes, but they are not there.")
-        return Outcome("done", result=result)
-
     def _settle(self, outcome: Outcome) -> None:
-        self._persistently(lambda session: self._note(session, outcome))
+        """Note the outcome; work that cannot be entered as it is has failed after all."""
+        try:
+            leftovers = self._persistently(lambda session: self._note(session, outcome))
+        except (ServiceError, JobError) as error:
+            failed = Outcome("failed", error.message, error.detail if isinstance(error, JobError) else "")
+            remove_scratch(self.scratch)
+            leftovers = self._persistently(lambda session: self._note(session, failed))
+        if leftovers:
+            artifacts.sweep(self._database, self._place.artifacts, leftovers)
 
-    def _note(self, session: Session, outcome: Outcome) -> None:
+    def _note(self, session: Session, outcome: Outcome) -> set[str]:
+        """Returns the hashes of contents that may be needed no more."""
         if outcome.state == "queued":
             attempts.hand_back(session, self.attempt.id, self._token)
-            return
+            return set()
         self._database.exclude_others(session, ARTIFACT_LOCK)
         # The token is checked before anything becomes visible, and in the same transaction.
         cancelled = attempts.report(session, self.attempt.id, self._token, self._settings.lease_seconds)
         state = "cancelled" if cancelled else outcome.state
         if state == "done" and outcome.result is not None:
-            self._keep(session, outcome.result)
+            self._job.keep(session, self._place, outcome.result)
         attempts.finish(
             session,
             self.attempt.id,
@@ -219,16 +194,7 @@ class Runner:
             error=_printable(outcome.error, _LONGEST_ERROR) if state == "failed" else None,
             detail=_printable(outcome.detail, _LONGEST_DETAIL) if state == "failed" else None,
         )
-
-    def _keep(self, session: Session, result: BuildResult) -> None:
-        image = session.get(Image, self.attempt.subject_id)
-        if image is None or image.attempt_id != self.attempt.id:
-            raise LostAttemptError
-        if result.sha256 is not None:
-            output = self.scratch / "image"
-            if output.exists():  # not there: moved by a try whose transaction then failed
-                self._artifacts.adopt(output, result.sha256)
-        images.complete(session, image, result, self._secret, self._settings.download_key_lifetime)
+        return self._job.leftovers(session, self._place)
 
     def _persistently(self, work: Callable[[Session], _T]) -> _T:
         """Do work in a transaction, again and again while the database is away; not when the worker stops."""
@@ -260,8 +226,3 @@ def remove_scratch(path: Path) -> None:
 def _printable(text: str, longest: int) -> str:
     """Text that any database and XML can hold; of too much, the end."""
     return _UNPRINTABLE.sub("", text)[-longest:]
-
-
-def _link(link: Path, target: Path) -> None:
-    with contextlib.suppress(FileExistsError):  # made by a try whose transaction then failed
-        link.symlink_to(target)

@@ -20,10 +20,11 @@ import structlog
 from sqlalchemy import or_, select
 from sqlalchemy.exc import InterfaceError, OperationalError
 
+from ingot.jobs.kinds import JOBS
 from ingot.jobs.runner import Runner, remove_scratch
 from ingot.logs import set_up_logs
 from ingot.process import die_with_parent
-from ingot.services import artifacts, attempts, images, package_index
+from ingot.services import artifacts, attempts, package_index
 from ingot.services.secrets import server_secret
 from ingot.settings import Settings
 from ingot.store.artifacts import LocalArtifacts
@@ -39,7 +40,7 @@ _KEEP_LOGS_SECONDS = 30 * 86400
 
 
 class Worker:
-    """Runs up to `settings.parallel_builds` builds at once, and beside them one refresh of a package index."""
+    """Runs up to `settings.parallel_builds` builds at once, and beside them one job of each other kind."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -48,7 +49,7 @@ class Worker:
         self._secret = server_secret(settings)
         self._host = f"{socket.gethostname()}:{settings.directory}:"
         self._name = f"{self._host}{os.getpid()}"
-        self._slots = {images.JOB: max(1, settings.parallel_builds), package_index.JOB: 1}
+        self._slots = {kind: job.slots(settings) for kind, job in JOBS.items()}
         self._running: dict[threading.Thread, Runner] = {}
         self._stopping = threading.Event()
         self._lock = settings.directory / LOCK_FILE

@@ -4,13 +4,14 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from ingot.build.request import BuildResult
+from ingot.jobs.job import JobError
 from ingot.jobs.runner import Outcome, Runner
 from ingot.services import appliances, artifacts, attempts, images, os_profiles
 from ingot.settings import Settings
@@ -58,18 +59,16 @@ def runner(tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch) 
     return runner
 
 
-def _result() -> BuildResult:
-    return BuildResult.model_validate(
-        {
-            "output": "/somewhere",
-            "sha256": SHA256,
-            "size": len(CONTENT),
-            "installed_size": 1,
-            "disk_size": 1,
-            "packages": [{"name": "bash", "version": "1", "arch": "amd64", "size": 1}],
-            "timings": {},
-        }
-    )
+def _result() -> dict[str, Any]:
+    return {
+        "output": "/somewhere",
+        "sha256": SHA256,
+        "size": len(CONTENT),
+        "installed_size": 1,
+        "disk_size": 1,
+        "packages": [{"name": "bash", "version": "1", "arch": "amd64", "size": 1}],
+        "timings": {},
+    }
 
 
 def _image(database: Database) -> Image:
@@ -140,9 +139,8 @@ def test_a_result_that_is_not_there_is_a_failure(runner: Runner, content: bytes 
         file.unlink()
     else:
         file.write_bytes(content)
-    outcome = runner._checked(_result())
-    assert outcome.state == "failed"
-    assert "not there" in outcome.error
+    with pytest.raises(JobError, match="not there"):
+        runner._job.check(runner._place, _result())
 
 
 def test_a_lost_attempt_shows_nothing(runner: Runner, database: Database, tmp_path: Path) -> None:

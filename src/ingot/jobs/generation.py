@@ -1,0 +1,82 @@
+"""The generation of machine images."""
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from sqlalchemy.orm import Session
+
+from ingot.build.request import ENGINE_COMMAND, BuildRequest, BuildResult
+from ingot.build.template import Template
+from ingot.jobs.job import Job, JobError, Workplace
+from ingot.services import images
+from ingot.services.attempts import LostAttemptError
+from ingot.settings import Settings
+from ingot.store.tables import Image
+
+
+class Generation(Job):
+    """Builds an image with the engine."""
+
+    kind: ClassVar[str] = images.JOB
+
+    def slots(self, settings: Settings) -> int:
+        """As many as the operator allows."""
+        return max(1, settings.parallel_builds)
+
+    def command(self, session: Session, place: Workplace) -> Sequence[str] | None:
+        """The engine, with its request in the scratch directory."""
+        image = _wanted(session, place)
+        if image is None:
+            return None
+        file = place.scratch / "request.json"
+        file.write_text(_request(image, place).model_dump_json(), encoding="utf-8")
+        return [*(place.settings.build_command or ENGINE_COMMAND), "run", str(file)]
+
+    def check(self, place: Workplace, result: dict[str, Any]) -> None:
+        """What a build says that it made has to be there."""
+        built, output = BuildResult.model_validate(result), place.scratch / "image"
+        if built.sha256 is not None and (not output.is_file() or output.stat().st_size != built.size):
+            raise JobError(f"The engine says that it made {built.size} bytes, but they are not there.")
+
+    def keep(self, session: Session, place: Workplace, result: dict[str, Any]) -> None:
+        """Take over the image."""
+        built, image, output = BuildResult.model_validate(result), _wanted(session, place), place.scratch / "image"
+        if image is None:
+            raise LostAttemptError
+        if built.sha256 is not None and output.exists():  # not there: moved by a try whose transaction then failed
+            place.artifacts.adopt(output, built.sha256)
+        images.complete(session, image, built, place.secret, place.settings.download_key_lifetime)
+
+
+def _wanted(session: Session, place: Workplace) -> Image | None:
+    """The image, if this attempt is still the one that makes it."""
+    image = session.get(Image, place.attempt.subject_id)
+    return image if image is not None and image.attempt_id == place.attempt.id else None
+
+
+def _request(image: Image, place: Workplace) -> BuildRequest:
+    template = Template.model_validate(image.template)
+    scripts, work = place.scratch / "boot-scripts", place.scratch / "work"
+    for directory in (scripts, work):
+        directory.mkdir(exist_ok=True)
+    for source in {script.source for script in template.config}:
+        _link(scripts / source, place.artifacts.path(source))
+    return BuildRequest.model_validate(
+        {
+            "template": template,
+            "format": image.target_format.format,
+            "compress": True,
+            "simulate": image.simulated,
+            "output": place.scratch / "image",
+            "scratch": work,
+            "cache": place.settings.cache,
+            "boot_scripts_dir": scripts,
+        }
+    )
+
+
+def _link(link: Path, target: Path) -> None:
+    with contextlib.suppress(FileExistsError):  # made by a try whose transaction then failed
+        link.symlink_to(target)

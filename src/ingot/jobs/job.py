@@ -1,0 +1,68 @@
+"""What a kind of job is to the worker: the program that works on an attempt, and what is kept of what it made."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from sqlalchemy.orm import Session
+
+from ingot.settings import Settings
+from ingot.store.artifacts import LocalArtifacts
+from ingot.store.tables import Attempt
+
+
+class JobError(Exception):
+    """What a program made cannot be kept: the attempt fails with this message."""
+
+    def __init__(self, message: str, detail: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.detail = detail
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where one attempt is worked on: its `scratch` directory is there before its program starts, on the file system
+    of the artifacts, and is removed after its end."""
+
+    attempt: Attempt
+    scratch: Path
+    artifacts: LocalArtifacts
+    settings: Settings
+    secret: bytes
+
+
+class Job(ABC):
+    """A kind of job.
+
+    Its program says what it does in JSON lines on standard output: {"stage", "percentage", "message"} for progress,
+    and at its end either {"result": {…}} or {"error": message, "detail": text}. It is started again from the
+    beginning when its worker was lost.
+    """
+
+    kind: ClassVar[str]
+
+    def slots(self, settings: Settings) -> int:
+        """How many of the kind a worker does at once."""
+        del settings
+        return 1
+
+    @abstractmethod
+    def command(self, session: Session, place: Workplace) -> Sequence[str] | None:
+        """The program that does it; None when nobody wants its result any more."""
+
+    def check(self, place: Workplace, result: dict[str, Any]) -> None:
+        """Look at what the program says that it made. Raises JobError when that is not so."""
+        del place, result
+
+    def keep(self, session: Session, place: Workplace, result: dict[str, Any]) -> None:
+        """Enter what the program made, in the transaction that ends the attempt. May be called again when the commit
+        failed. Raises ServiceError or JobError when it cannot be entered, LostAttemptError when nobody wants it."""
+        del session, place, result
+
+    def leftovers(self, session: Session, place: Workplace) -> set[str]:
+        """The hashes of the contents that an attempt, which is over, needed and perhaps nothing else does."""
+        del session, place
+        return set()

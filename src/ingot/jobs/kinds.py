@@ -1,0 +1,9 @@
+"""All kinds of jobs that a worker does."""
+
+from collections.abc import Mapping
+
+from ingot.jobs.generation import Generation
+from ingot.jobs.job import Job
+from ingot.jobs.refresh import PackageRefresh
+
+JOBS: Mapping[str, Job] = {job.kind: job for job in (Generation(), PackageRefresh())}
