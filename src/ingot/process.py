@@ -1,7 +1,8 @@
-"""Processes that end with the one that started them, however that one ends."""
+"""Processes that end with the one that started them, however that one ends, and that keep to their memory."""
 
 import ctypes
 import os
+import resource
 import signal
 from pathlib import Path
 
@@ -25,6 +26,11 @@ def die_with_parent(number: signal.Signals = signal.SIGKILL) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
     if not is_alive(int(parent)):
         os.kill(os.getpid(), number)
+
+
+def bound_memory(size: int) -> None:
+    """Let this process have so many bytes of memory and no more: beyond them it gets MemoryError."""
+    resource.setrlimit(resource.RLIMIT_DATA, (size, size))
 
 
 def is_alive(process: int) -> bool:
