@@ -119,7 +119,7 @@ def running(
     disks: Sequence[Path] = (),
     keep_changes: bool = False,
 ) -> Iterator[Machine]:
-    """Run an image (raw or qcow2) with `memory` MB until the context ends.
+    """Run an image (raw or qcow2), with more `disks` after it, with `memory` MB until the context ends.
 
     What the machine writes is thrown away unless `keep_changes` says that the image is its own.
     """
@@ -160,15 +160,23 @@ def running(
 
 
 def boot(
-    image: Path, *, firmware: Firmware = "bios", seconds: float = 300, memory: int = 1024
+    image: Path,
+    *,
+    firmware: Firmware = "bios",
+    seconds: float = 300,
+    memory: int = 1024,
+    disks: Sequence[Path] = (),
 ) -> tuple[BootReport, Accelerator]:
-    """Boot an image and return the guest's report and what it ran on; raises BootError."""
+    """Boot an image, with the machine's other `disks`, and return the guest's report and what it ran on.
+
+    Raises BootError.
+    """
     try:
-        with running(image, firmware=firmware, memory=memory) as machine:
+        with running(image, firmware=firmware, memory=memory, disks=disks) as machine:
             return machine.wait_for_report(seconds), machine.accelerator
     except _NoHeadwayError:
         forget_kvm()
-        return boot(image, firmware=firmware, seconds=seconds, memory=memory)
+        return boot(image, firmware=firmware, seconds=seconds, memory=memory, disks=disks)
 
 
 def usable_accelerator() -> Accelerator:

@@ -16,7 +16,7 @@ def run(result: BuildResult, on_progress: Callable[[Progress], None]) -> BuildRe
     started = time.monotonic()
     on_progress(Progress(stage=STAGE, percentage=98, message="Booting the image"))
     probe(result.output)
-    report, _ = boot(result.output)
+    report, _ = boot(result.output, disks=[disk.output for disk in result.more_disks])
     if report.failed_units:
         raise BootError(f"The image boots, but {report.failed_units} units failed: {', '.join(report.failed)}.")
     timings = {**result.timings, STAGE: round(time.monotonic() - started, 3)}

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from ingot.build import namespace
 from ingot.build.cache import Cache, entry_key
 from ingot.build.disk import grub
 from ingot.build.disk.ext4 import size_needed
+from ingot.build.disk.files import FIRST, numbered, raw_disks
 from ingot.build.disk.image import make_disk
 from ingot.build.disk.layout import Identities, fstab, plan
 from ingot.build.errors import BuildError, DiskFullError
@@ -20,7 +22,7 @@ from ingot.build.manifest import Manifest, make_manifest, verify_files
 from ingot.build.packages.fetch import fetch
 from ingot.build.packages.repository import Repository, split_version
 from ingot.build.packages.resolve import ResolvedPackage
-from ingot.build.request import BuildRequest, BuildResult, InstalledPackage, Progress
+from ingot.build.request import BuildRequest, BuildResult, DiskFile, InstalledPackage, Progress
 from ingot.build.sparse import digest
 from ingot.build.tree import files, network
 from ingot.build.tree.configure import configure
@@ -39,7 +41,6 @@ _STAGES = {
     "convert": (88, "Converting the disk"),
     "finish": (97, "Checking the image"),
 }
-_DISK = "disk.raw"
 
 
 class Build:
@@ -72,21 +73,14 @@ class Build:
         cache = Cache(request.cache)
         title = f"{manifest.template.name} {manifest.template.version}"
         with cache.entry("disks", title, manifest.document(), lambda place: self._build_disk(manifest, place)) as disk:
+            disks = raw_disks(disk)
             with self._enter("convert"):
-                self._convert(disk / _DISK)
-            disk_size = (disk / _DISK).stat().st_size
+                self._convert(disks)
+            disk_sizes = [file.stat().st_size for file in disks]
         cache.prune(Settings().cache_size)
         with self._enter("finish"):
-            sha256, size = settle(request.output)
-        return result.model_copy(
-            update={
-                "output": request.output,
-                "sha256": sha256,
-                "size": size,
-                "disk_size": disk_size,
-                "timings": self.timings,
-            }
-        )
+            first, *more = (self._finished(number, size) for number, size in enumerate(disk_sizes, 1))
+        return result.model_copy(update={**dict(first), "more_disks": more, "timings": self.timings})
 
     def _manifest(self) -> Manifest:
         request = self.request
@@ -112,25 +106,32 @@ class Build:
                 identities = Identities.of_build(manifest.identity)
                 self._configure(manifest, tree)
             with self._enter("disk"):
-                self._make_disk(manifest, tree, place / _DISK, identities)
+                self._make_disk(manifest, tree, place / FIRST, identities)
 
-    def _convert(self, raw: Path) -> None:
-        recorded = raw.with_name(f"{raw.name}.{DIGEST}")
+    def _convert(self, disks: Sequence[Path]) -> None:
+        """Write each raw disk as its output; what a disk's content hashes to is kept beside it."""
+        request = self.request
         with ThreadPoolExecutor(1) as beside:
-            hashing = None if recorded.exists() else beside.submit(digest, raw)
-            request = self.request
-            convert(
-                raw,
-                request.output,
-                request.format,
-                compress=request.compress,
-                log=self._log,
-                on_progress=lambda part: self._report(part, _STAGES["convert"][1]),
-            )
-            if hashing is not None:
-                staging = request.scratch / recorded.name
-                staging.write_text(hashing.result(), encoding="ascii")
-                shutil.move(staging, recorded)
+            unhashed = [raw for raw in disks if not _record(raw).exists()]
+            hashing = [(raw, beside.submit(digest, raw)) for raw in unhashed]
+            for index, raw in enumerate(disks):
+                convert(
+                    raw,
+                    numbered(request.output, index + 1),
+                    request.format,
+                    compress=request.compress,
+                    log=self._log,
+                    on_progress=partial(self._report_part, index, len(disks)),
+                )
+            for raw, hashed in hashing:
+                staging = request.scratch / _record(raw).name
+                staging.write_text(hashed.result(), encoding="ascii")
+                shutil.move(staging, _record(raw))
+
+    def _finished(self, number: int, disk_size: int) -> DiskFile:
+        output = numbered(self.request.output, number)
+        sha256, size = settle(output)
+        return DiskFile(output=output, sha256=sha256, size=size, disk_size=disk_size)
 
     def _fetch(self, manifest: Manifest) -> dict[str, Path]:
         repository = Repository(manifest.distribution, self.request.cache)
@@ -252,6 +253,10 @@ class Build:
         yield
         self.timings[stage] = round(time.monotonic() - started, 3)
 
+    def _report_part(self, index: int, count: int, part: float) -> None:
+        """Report the part done of the one at `index` of `count` that a stage works on alike."""
+        self._report((index + part) / count, _STAGES[self._stage][1])
+
     def _report(self, part: float, message: str) -> None:
         starts = [start for start, _ in _STAGES.values()]
         begin = _STAGES[self._stage][0]
@@ -261,6 +266,11 @@ class Build:
         if progress != self._last:
             self._last = progress
             self._on_progress(progress)
+
+
+def _record(raw: Path) -> Path:
+    """Where the digest of a raw disk is kept."""
+    return raw.with_name(f"{raw.name}.{DIGEST}")
 
 
 def _environment(manifest: Manifest) -> dict[str, str]:

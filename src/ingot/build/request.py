@@ -53,9 +53,19 @@ class InstalledPackage(Document):
     native: bool = True
 
 
+class DiskFile(Document):
+    """A disk of the machine as a finished file. `size` is the file's, `disk_size` the disk's, in bytes."""
+
+    output: Path
+    sha256: str
+    size: int
+    disk_size: int
+
+
 class BuildResult(Document):
     """A finished build. Sizes are bytes; `timings` are seconds for each stage that had to run; `identity` is the
-    SHA-256 of the manifest."""
+    SHA-256 of the manifest. `output` and what follows it are of the first disk; `more_disks` are the machine's other
+    disks, each numbered beside it (disk.qcow2, disk-2.qcow2)."""
 
     output: Path | None
     sha256: str | None
@@ -66,6 +76,7 @@ class BuildResult(Document):
     timings: dict[str, float]
     identity: str = ""
     boot: BootReport | None = None
+    more_disks: list[DiskFile] = []
 
 
 class Progress(Document):

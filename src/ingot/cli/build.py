@@ -12,6 +12,7 @@ from typing import Any
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from ingot.build.disk.files import numbered
 from ingot.build.errors import BuildError
 from ingot.build.request import ENGINE_COMMAND, BuildRequest, BuildResult, Format
 from ingot.build.template_file import load_template
@@ -59,13 +60,18 @@ def build(
             boot_scripts_dir=source.absolute().parent,
         )
         result = _run_engine(request, quiet=output_json)
-        (scratch / "image").rename(output)
+        for number in range(len(result.more_disks) + 1, 0, -1):
+            # The first comes last: where it is, the others are.
+            numbered(request.output, number).rename(numbered(output, number))
     except BuildError as error:
         fail(error.message, detail=error.detail)
     finally:
         _remove(scratch)
     if output_json:
-        console.print_json(data={**result.model_dump(mode="json"), "output": str(output)})
+        document = result.model_dump(mode="json")
+        for number, disk in enumerate([document, *document["more_disks"]], 1):
+            disk["output"] = str(numbered(output, number))
+        console.print_json(data=document)
         return
     _summarize(output, result)
 
@@ -139,6 +145,10 @@ def _summarize(output: Path, result: BuildResult) -> None:
     table.add_row("Image", str(output))
     table.add_row("Size", f"{result.size >> 20} MiB, a disk of {result.disk_size >> 20} MiB")
     table.add_row("SHA-256", result.sha256 or "")
+    for number, disk in enumerate(result.more_disks, 2):
+        table.add_row(f"Disk {number}", str(numbered(output, number)))
+        table.add_row("Size", f"{disk.size >> 20} MiB, a disk of {disk.disk_size >> 20} MiB")
+        table.add_row("SHA-256", disk.sha256)
     table.add_row("Packages", str(len(result.packages)))
     stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in result.timings.items())
     table.add_row("Time", f"{sum(result.timings.values()):.1f} s: {stages}")
