@@ -29,6 +29,7 @@ class Settings(BaseSettings):
         default="3.8.13", description="The API version that /status names; the original's clients compare it."
     )
     largest_body: int = Field(default=20_000_000, description="Bytes that the document in a request may have.")
+    largest_upload: int = Field(default=32 << 30, description="Bytes that a file or an archive sent to it may have.")
     download_key_lifetime: int = Field(default=7 * 86400, description="Seconds that an unused download key is good.")
     download_resume_window: int = Field(
         default=900, description="Seconds in which a broken download may be resumed; 0 for not at all."

@@ -11,9 +11,12 @@ from ingot.api import conditional, negotiation
 from ingot.api.errors import PreconditionFailedError, TooLargeError
 from ingot.api.operation import Call, Login, Operation, Server
 from ingot.messages.base import Message, UForgeObject
+from ingot.services.artifacts import sweep
 from ingot.services.errors import InvalidError
 from ingot.services.users import owner_for, require_entitlement
+from ingot.store.artifacts import ArtifactDraft
 
+_CHUNK = 1 << 20
 _COMMON_HEADERS = {
     "Cache-Control": "private, no-cache",
     "Content-Language": "en",
@@ -26,6 +29,8 @@ def endpoint(operation: Operation, server: Server) -> Callable[[Request], Awaita
     """The ASGI endpoint of an operation; it works in a thread, since the database is synchronous."""
 
     async def handle(request: Request) -> Response:
+        if operation.stream:
+            return await _receive(operation, server, request)
         limit = operation.upload or server.settings.largest_body
         content = b"" if request.method in ("GET", "HEAD") else await _read_body(request, limit)
         return await run_in_threadpool(_answer, operation, server, request, content)
@@ -33,10 +38,43 @@ def endpoint(operation: Operation, server: Server) -> Callable[[Request], Awaita
     return handle
 
 
-async def _read_body(request: Request, limit: int) -> bytes:
+async def _receive(operation: Operation, server: Server, request: Request) -> Response:
+    """Take a file of any size in bounded memory, from who may send it, and answer then."""
+    limit = server.settings.largest_upload
+    await run_in_threadpool(_admit_to_upload, operation, server, request)
+    _refuse_announced(request, limit)
+    with server.artifacts.draft() as draft:
+        buffer = bytearray()
+        async for chunk in request.stream():
+            buffer += chunk
+            if draft.size + len(buffer) > limit:
+                raise TooLargeError(f"The file is too large: at most {limit} bytes are possible here.")
+            if len(buffer) >= _CHUNK:
+                await run_in_threadpool(draft.write, bytes(buffer))
+                buffer.clear()
+        await run_in_threadpool(draft.write, bytes(buffer))
+        await run_in_threadpool(draft.sync)
+        try:
+            return await run_in_threadpool(_answer, operation, server, request, b"", draft)
+        except BaseException:
+            if draft.is_kept:
+                await run_in_threadpool(sweep, server.database, server.artifacts, {draft.result().sha256})
+            raise
+
+
+def _admit_to_upload(operation: Operation, server: Server, request: Request) -> None:
+    with server.database.transaction(read_only=True) as session:
+        _admit(operation, server, request, session)
+
+
+def _refuse_announced(request: Request, limit: int) -> None:
     announced = request.headers.get("content-length", "0")
     if announced.isdecimal() and int(announced) > limit:
         raise TooLargeError(f"The body of {announced} bytes is too large: at most {limit} bytes are possible here.")
+
+
+async def _read_body(request: Request, limit: int) -> bytes:
+    _refuse_announced(request, limit)
     content = bytearray()
     async for chunk in request.stream():
         content += chunk
@@ -45,8 +83,10 @@ async def _read_body(request: Request, limit: int) -> bytes:
     return bytes(content)
 
 
-def _answer(operation: Operation, server: Server, request: Request, content: bytes) -> Response:
-    call = Call(server, request, content)
+def _answer(
+    operation: Operation, server: Server, request: Request, content: bytes, received: ArtifactDraft | None = None
+) -> Response:
+    call = Call(server, request, content, received=received)
     if not operation.authenticated:
         return _run(operation, call)
     if operation.writes:

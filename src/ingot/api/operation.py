@@ -19,8 +19,8 @@ from ingot.services.artifacts import sweep
 from ingot.services.errors import NotFoundError
 from ingot.services.secrets import Vault
 from ingot.settings import Settings
-from ingot.store.artifacts import ArtifactStore
-from ingot.store.database import LARGEST_ID, Database
+from ingot.store.artifacts import ArtifactDraft, ArtifactStore, StoredArtifact
+from ingot.store.database import ARTIFACT_LOCK, LARGEST_ID, Database
 from ingot.store.tables import User
 
 _M = TypeVar("_M", bound=Message)
@@ -42,7 +42,8 @@ class Server:
 class Call:
     """One request to an operation.
 
-    `content` is the body's bytes, `message` the body read as the operation's message type. Operations that need a
+    `content` is the body's bytes, `message` the body read as the operation's message type; of operations that
+    `stream` theirs, it was `received` instead. Operations that need a
     login run inside a transaction: `session`, `user` (who acts) and `owner` (the user of the path's {uid}) are theirs.
     """
 
@@ -50,6 +51,7 @@ class Call:
     request: Request
     content: bytes = b""
     message: Message | None = None
+    received: ArtifactDraft | None = None
     login: "Login | None" = None
     after_commit: list[Callable[[], None]] = field(default_factory=list)
 
@@ -73,6 +75,13 @@ class Call:
         if self.login is None:
             raise RuntimeError("an operation without a login has no session")
         return self.login
+
+    def keep_received(self) -> StoredArtifact:
+        """Store the file that was sent; until the transaction ends nobody sweeps it."""
+        if self.received is None:
+            raise RuntimeError("the operation receives no file")
+        self.server.database.exclude_others(self.session, ARTIFACT_LOCK)
+        return self.received.keep()
 
     def sweep(self, hashes: set[str]) -> None:
         """Remove stored contents, once this transaction is committed, if nothing refers to them then."""
@@ -114,7 +123,7 @@ Handler = Callable[[Call], Message | Response | None]
 @dataclass(frozen=True)
 class Operation:
     """A declared operation. `upload` is the largest body in bytes for operations that take a file; an `optional_body`
-    may be empty.
+    may be empty. One that `stream`s takes files of any size, which go to the artifacts while they come.
     """
 
     name: str
@@ -130,6 +139,7 @@ class Operation:
     authenticated: bool
     upload: int | None
     optional_body: bool
+    stream: bool
 
     @property
     def writes(self) -> bool:
@@ -158,6 +168,7 @@ class Chapter:
         authenticated: bool = True,
         upload: int | None = None,
         optional_body: bool = False,
+        stream: bool = False,
     ) -> Callable[[Handler], Handler]:
         """Declare the decorated handler as an operation."""
 
@@ -177,6 +188,7 @@ class Chapter:
                     authenticated=authenticated,
                     upload=upload,
                     optional_body=optional_body,
+                    stream=stream,
                 )
             )
             return handler

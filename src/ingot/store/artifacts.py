@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +52,33 @@ class ArtifactWriter:
         """What was written so far."""
         return StoredArtifact(self._sha256.hexdigest(), self._md5.hexdigest(), self.size)
 
+    def sync(self) -> None:
+        """Have the disk take what was written; raises ArtifactError when it is full."""
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise _storage_error(Path(self._file.name), self.size, error) from error
+
+
+class ArtifactDraft(ArtifactWriter):
+    """An artifact that comes over a long time: it is stored by `keep`, and gone if that is never called."""
+
+    def __init__(self, file: IO[bytes], place: Callable[[Path, str], None]) -> None:
+        super().__init__(file)
+        self._place = place
+        self.is_kept = False
+
+    def keep(self) -> StoredArtifact:
+        """Store what was written; raises ArtifactError when the disk is full."""
+        self.sync()
+        artifact = self.result()
+        try:
+            self._place(Path(self._file.name), artifact.sha256)
+        except OSError as error:
+            raise _storage_error(Path(self._file.name), self.size, error) from error
+        self.is_kept = True
+        return artifact
+
 
 def _storage_error(file: Path, needed: int, error: OSError) -> ArtifactError:
     free = shutil.disk_usage(file.parent).free
@@ -66,6 +93,10 @@ class ArtifactStore(Protocol):
 
     def writer(self) -> AbstractContextManager[ArtifactWriter]:
         """A context whose writer's content is stored when the context ends without an exception."""
+        ...
+
+    def draft(self) -> AbstractContextManager[ArtifactDraft]:
+        """A context whose draft's content is stored by its `keep`."""
         ...
 
     def adopt(self, file: Path, sha256: str) -> None:
@@ -92,18 +123,20 @@ class LocalArtifacts:
     @contextmanager
     def writer(self) -> Iterator[ArtifactWriter]:
         """Write a new artifact: stored when the context ends well, gone when it does not."""
+        with self.draft() as draft:
+            yield draft
+            draft.keep()
+
+    @contextmanager
+    def draft(self) -> Iterator[ArtifactDraft]:
+        """Write a new artifact that its `keep` stores: gone when the context ends without."""
         with tempfile.NamedTemporaryFile(dir=self._incoming, delete=False, buffering=0) as file:
+            draft = ArtifactDraft(file, self._place)
             try:
-                writer = ArtifactWriter(file)
-                yield writer
-                try:
-                    os.fsync(file.fileno())
-                    self._place(Path(file.name), writer.result().sha256)
-                except OSError as error:
-                    raise _storage_error(Path(file.name), writer.size, error) from error
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+                yield draft
+            finally:
+                if not draft.is_kept:
+                    Path(file.name).unlink(missing_ok=True)
 
     def adopt(self, file: Path, sha256: str) -> None:
         """Take over a finished, synced file of the same file system."""
