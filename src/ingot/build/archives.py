@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, Literal, cast
+from typing import IO, Any, Literal, Self, cast
 
 from ingot.build.errors import BuildError
 from ingot.settings import Settings
@@ -309,6 +309,20 @@ class _Forward(io.RawIOBase):
             pass
 
 
+class _Header(tarfile.TarInfo):
+    """A header that has to be right: tarfile takes a broken one, and the end of a cut file, for the archive's end."""
+
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
+        """Read the next header."""
+        try:
+            return super().fromtarfile(archive)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # the end mark
+            raise
+        except tarfile.HeaderError as error:
+            raise EOFError(str(error)) from error
+
+
 def _stream_members(raw: IO[bytes], head: bytes, name: str, limits: Limits) -> Iterator[Member]:
     guard = _Guard(name, limits)
     with _decompressed(raw, head) as stream:
@@ -319,7 +333,11 @@ def _stream_members(raw: IO[bytes], head: bytes, name: str, limits: Limits) -> I
         if is_tar:
             forward = _Forward(stream, guard)
             tar = tarfile.TarFile(
-                fileobj=cast("IO[bytes]", forward), mode="r", encoding="utf-8", errors="surrogateescape"
+                fileobj=cast("IO[bytes]", forward),
+                mode="r",
+                tarinfo=_Header,
+                encoding="utf-8",
+                errors="surrogateescape",
             )
             yield from _tar_members(tar, forward, guard)
             forward.drain()
@@ -381,8 +399,6 @@ def _tar_members(tar: tarfile.TarFile, forward: _Forward, guard: _Guard) -> Iter
             yield Member(path, "hardlink", mode, str(target), _nothing)
         else:
             raise ArchiveError(f"The archive {guard.archive} is refused: {info.name!r} is a device or the like.")
-    if forward.tell() == tar.offset:
-        raise EOFError("its end mark is missing")
 
 
 def _zip_members(raw: IO[bytes], name: str, limits: Limits) -> Iterator[Member]:

@@ -194,3 +194,20 @@ def test_files_are_unpacked_under_names_of_our_own(tmp_path: Path) -> None:
     linked = _tar(tmp_path / "l", ("good", b"x", tarfile.REGTYPE), ("link", "good", tarfile.SYMTYPE))
     with pytest.raises(ArchiveError, match="put in the file itself"):
         unpack_files(linked, tmp_path / "out", _LIMITS)
+
+
+@pytest.mark.parametrize("end", [1024, 1024 + 200, 2048, 2048 + 100])
+def test_a_tar_cut_between_members_or_in_a_header_is_refused(tmp_path: Path, end: int) -> None:
+    file = _tar(tmp_path / "t", *((name, b"x", tarfile.REGTYPE) for name in "abc"), mode="w")
+    file.write_bytes(file.read_bytes()[:end])
+    with pytest.raises(ArchiveError, match="damaged or was cut off"):
+        _read(file)
+
+
+def test_a_broken_header_is_not_the_end(tmp_path: Path) -> None:
+    file = _tar(tmp_path / "t", *((name, b"x", tarfile.REGTYPE) for name in "abc"), mode="w")
+    content = bytearray(file.read_bytes())
+    content[1024] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(ArchiveError, match="damaged or was cut off"):
+        _read(file)
