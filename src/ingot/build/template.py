@@ -205,6 +205,75 @@ class BootScript(Section):
     order: int = Field(default=0, ge=0)
 
 
+class License(Section):
+    """The licence of a bundle: it is kept in the machine, and shown at its first boot with `displayLicenses`."""
+
+    name: Text
+    source: Text
+
+
+class BundleFile(Section):
+    """Something of a bundle. `tag`: a `softwarefile` (a file, a directory, an archive, a package file), a package of
+    the distribution (`ospkg`, by its name), or a `bootscript`.
+
+    `source` is a file or directory beside the template, or an http(s) address. `destination` is the directory it gets
+    into; `extract` unpacks an archive there; a .deb is installed unless `install` says no. `symlink` is the place of a
+    link to it. Of a directory, `files` are what to take with other rights, or from elsewhere; without it, all.
+    """
+
+    name: Text = Field(min_length=1)
+    source: Text | None = None
+    tag: Annotated[Literal["softwarefile", "ospkg", "bootscript"], BeforeValidator(_lower)] = "softwarefile"
+    destination: Text | None = None
+    rights: Text | None = Field(default=None, pattern=r"[0-7]{3,4}", description="Octal, 755 without it.")
+    owner_group: Text = "root:root"
+    symlink: Text | None = None
+    extract: bool = False
+    install: bool = True
+    params: Text | None = None
+    boot_order: int = Field(default=0, ge=0)
+    boot_type: Annotated[Literal["firstboot", "everyboot"], BeforeValidator(_lower)] = "firstboot"
+    md5sum: Text | None = None
+    sha256sum: Text | None = None
+    files: "tuple[BundleFile, ...]" = ()
+
+
+class Bundle(Section):
+    """Software of one's own. `destination` is where files go that name no place of their own; `restrictionRule` says
+    for which distributions and formats it is meant (`Distribution#name=Debian && TargetFormat#type=virtual`).
+    """
+
+    name: Text = Field(min_length=1)
+    version: Text = Field(min_length=1)
+    description: Text = ""
+    maintainer: Text = ""
+    website: Text = ""
+    category: Text = ""
+    short_tag: Text = ""
+    destination: Text | None = None
+    restriction_rule: Text = ""
+    license: License | None = None
+    source_logo: Text | None = Field(default=None, alias="source_logo")
+    oses: tuple[dict[str, Text], ...] = ()
+    files: tuple[BundleFile, ...]
+
+
+#: What only people read of a bundle, and the rule, which is no part of what it applies to.
+_NOT_CANONICAL = {
+    "description",
+    "maintainer",
+    "website",
+    "category",
+    "short_tag",
+    "restriction_rule",
+    "source_logo",
+    "oses",
+}
+
+
+_ONLY_FOR_PEOPLE: Any = {"description": True, "bundles": {"__all__": _NOT_CANONICAL}}
+
+
 class Template(Section):
     """An appliance template, complete: what `ingot build` takes and the server hands to its engine."""
 
@@ -213,8 +282,9 @@ class Template(Section):
     description: Text = ""
     os: OperatingSystem
     installation: Installation = Installation()
+    bundles: tuple[Bundle, ...] = ()
     config: tuple[BootScript, ...] = ()
 
     def canonical(self) -> dict[str, Any]:
         """The template as plain values in a stable form, without what is only meant for people."""
-        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude={"description"})
+        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude=_ONLY_FOR_PEOPLE)
