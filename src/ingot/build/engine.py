@@ -23,7 +23,7 @@ from ingot.build.packages.fetch import fetch
 from ingot.build.packages.repository import Repository, split_version
 from ingot.build.packages.resolve import ResolvedPackage
 from ingot.build.request import BuildRequest, BuildResult, DiskFile, InstalledPackage, Progress
-from ingot.build.sparse import digest
+from ingot.build.sparse import data_digest
 from ingot.build.tree import files, network
 from ingot.build.tree.configure import configure
 from ingot.build.tree.initramfs import concerns_initramfs, kernels, make_initramfs
@@ -113,7 +113,7 @@ class Build:
         request = self.request
         with ThreadPoolExecutor(1) as beside:
             unhashed = [raw for raw in disks if not _record(raw).exists()]
-            hashing = [(raw, beside.submit(digest, raw)) for raw in unhashed]
+            hashing = [(raw, beside.submit(data_digest, raw)) for raw in unhashed]
             for index, raw in enumerate(disks):
                 convert(
                     raw,
@@ -157,10 +157,8 @@ class Build:
                 work=work,
                 env=environment,
                 log=self._log,
-                on_progress=lambda part, what: self._report(0.8 * share * part, what),
+                on_progress=lambda part, what: self._report(share * part, what),
             )
-            self._report(0.8 * share, "Making the initial RAM disk")
-            make_initramfs(tree, environment, self._log)
 
         def make_full(upper: Path) -> None:
             with self._mounted([base], upper) as tree:
@@ -169,10 +167,10 @@ class Build:
                     [package_files[package.sha256] for package in more_packages],
                     env=environment,
                     log=self._log,
-                    on_progress=lambda part, what: self._report(0.8 * (share + (1 - share) * part), what),
+                    on_progress=lambda part, what: self._report(share + 0.9 * (1 - share) * part, what),
                 )
                 if concerns_initramfs(upper):
-                    self._report(0.9, "Making the initial RAM disk")
+                    self._report(share + 0.9 * (1 - share), "Making the initial RAM disk")
                     make_initramfs(tree, environment, self._log)
 
         description = _layer_description(manifest, base_packages, None)
