@@ -19,6 +19,8 @@ from ingot.build import boot_test, namespace
 from ingot.build.cache import Cache
 from ingot.build.engine import Build
 from ingot.build.errors import BuildError, DiskFullError
+from ingot.build.evidence.finish import finish
+from ingot.build.evidence.record import new_log
 from ingot.build.request import BuildRequest, BuildResult, Progress
 from ingot.build.verify import verify
 from ingot.process import die_with_parent
@@ -53,10 +55,10 @@ def _run(request: BuildRequest) -> None:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise DiskFullError.at(request.scratch, "The build could not write", traceback.format_exc()) from error
-    if _is_boot_tested(request):
-        _result_file(request).write_text(result.model_dump_json(), encoding="utf-8")
+    if not _is_boot_tested(request):
+        _finish(request, result)
     else:
-        _say({"result": result.model_dump(mode="json")})
+        _result_file(request).write_text(result.model_dump_json(), encoding="utf-8")
 
 
 def _is_boot_tested(request: BuildRequest) -> bool:
@@ -65,7 +67,19 @@ def _is_boot_tested(request: BuildRequest) -> bool:
 
 def _boot_test(request: BuildRequest) -> None:
     result = BuildResult.model_validate_json(_result_file(request).read_bytes())
-    _say({"result": boot_test.run(result, _report).model_dump(mode="json")})
+    log = new_log(request.evidence, boot_test.STAGE)
+    try:
+        _finish(request, boot_test.run(result, _report, log))
+    except BuildError as error:
+        with log.open("a", encoding="utf-8") as file:
+            file.write(f"# failed: {error.message}\n")
+        raise
+
+
+def _finish(request: BuildRequest, result: BuildResult) -> None:
+    """Complete the evidence, then say the result: what has one has the other."""
+    finish(request, result)
+    _say({"result": result.model_dump(mode="json")})
 
 
 def _result_file(request: BuildRequest) -> Path:

@@ -166,17 +166,23 @@ def boot(
     seconds: float = 300,
     memory: int = 1024,
     disks: Sequence[Path] = (),
+    log: Path | None = None,
 ) -> tuple[BootReport, Accelerator]:
     """Boot an image, with the machine's other `disks`, and return the guest's report and what it ran on.
 
-    Raises BootError.
+    What the serial console said is appended to the file `log`, however the boot went. Raises BootError.
     """
     try:
         with running(image, firmware=firmware, memory=memory, disks=disks) as machine:
-            return machine.wait_for_report(seconds), machine.accelerator
+            try:
+                return machine.wait_for_report(seconds), machine.accelerator
+            finally:
+                if log is not None:
+                    with log.open("a", encoding="utf-8") as file:
+                        file.write(machine.console)
     except _NoHeadwayError:
         forget_kvm()
-        return boot(image, firmware=firmware, seconds=seconds, memory=memory, disks=disks)
+        return boot(image, firmware=firmware, seconds=seconds, memory=memory, disks=disks, log=log)
 
 
 def usable_accelerator() -> Accelerator:

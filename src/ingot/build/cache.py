@@ -22,6 +22,7 @@ from ingot.build.packages.fetch import package_pool
 Kind = Literal["trees", "disks"]
 _DESCRIPTION = "description.json"
 _CONTENT = "tree"
+_LOG = "log"
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,11 @@ class CachedPackage:
     size: int
     used: float
     path: Path
+
+
+def log_of(content: Path) -> Path:
+    """Where the log of making an entry is kept, beside its content; `make` writes it, and it may be missing."""
+    return content.with_name(_LOG)
 
 
 def entry_key(description: Mapping[str, Any]) -> str:

@@ -10,20 +10,22 @@ from pathlib import Path
 from typing import Any
 
 from ingot.build import namespace
-from ingot.build.cache import Cache, entry_key
+from ingot.build.cache import Cache, entry_key, log_of
 from ingot.build.disk import grub
 from ingot.build.disk.ext4 import size_needed
 from ingot.build.disk.files import FIRST, numbered, raw_disks
 from ingot.build.disk.image import make_disk
 from ingot.build.disk.layout import Identities, fstab, plan
 from ingot.build.errors import BuildError, DiskFullError
+from ingot.build.evidence.record import Record
+from ingot.build.evidence.sbom import write_sboms
 from ingot.build.formats.convert import convert, settle
 from ingot.build.manifest import Manifest, make_manifest, verify_files
 from ingot.build.packages.fetch import fetch
 from ingot.build.packages.repository import Repository, split_version
 from ingot.build.packages.resolve import ResolvedPackage
 from ingot.build.request import BuildRequest, BuildResult, DiskFile, InstalledPackage, Progress
-from ingot.build.sparse import data_digest
+from ingot.build.sparse import digest
 from ingot.build.tree import files, network
 from ingot.build.tree.configure import configure
 from ingot.build.tree.initramfs import concerns_initramfs, kernels, make_initramfs
@@ -41,6 +43,9 @@ _STAGES = {
     "convert": (88, "Converting the disk"),
     "finish": (97, "Checking the image"),
 }
+#: What is kept beside a disk: what is in it, and the logs of the stages that made it.
+_EVIDENCE = "evidence"
+_DISK_STAGES = ("packages", "install", "configure", "disk")
 
 
 class Build:
@@ -49,15 +54,27 @@ class Build:
     def __init__(self, request: BuildRequest, on_progress: Callable[[Progress], None]) -> None:
         self.request = request
         self.timings: dict[str, float] = {}
+        self._evidence = Record(request.evidence)
         self._on_progress = on_progress
         self._stage = "dependencies"
         self._last: Progress | None = None
 
     def run(self) -> BuildResult:
-        """Build; raises BuildError. Everything but the output and the caches lies below the request's scratch."""
+        """Build; raises BuildError. Everything but the output and the caches lies below the request's scratch.
+
+        The evidence is there however the build ends.
+        """
+        try:
+            return self._run()
+        finally:
+            self._evidence.write_timings(self.timings)
+
+    def _run(self) -> BuildResult:
         request = self.request
         with self._enter("dependencies"):
             manifest = self._manifest()
+            self._evidence.write_manifest(manifest.document())
+            self._note(f"{len(manifest.packages)} packages; the manifest is {manifest.identity}")
         result = BuildResult(
             output=None,
             sha256=None,
@@ -74,6 +91,7 @@ class Build:
         title = f"{manifest.template.name} {manifest.template.version}"
         with cache.entry("disks", title, manifest.document(), lambda place: self._build_disk(manifest, place)) as disk:
             disks = raw_disks(disk)
+            self._evidence.take_over(disk / _EVIDENCE)
             with self._enter("convert"):
                 self._convert(disks)
             disk_sizes = [file.stat().st_size for file in disks]
@@ -105,15 +123,25 @@ class Build:
             with self._enter("configure"):
                 identities = Identities.of_build(manifest.identity)
                 self._configure(manifest, tree)
-            with self._enter("disk"):
+            with self._enter("disk"), self._bills_of_materials(manifest, tree, place / _EVIDENCE):
                 self._make_disk(manifest, tree, place / FIRST, identities)
+        self._evidence.keep(place / _EVIDENCE, _DISK_STAGES)
+
+    @contextmanager
+    def _bills_of_materials(self, manifest: Manifest, tree: Path, directory: Path) -> Iterator[None]:
+        """Look at a finished tree while other work goes on, which is mostly other programs'."""
+        directory.mkdir()
+        with ThreadPoolExecutor(1) as beside:
+            writing = beside.submit(write_sboms, tree, manifest, directory)
+            yield
+            writing.result()
 
     def _convert(self, disks: Sequence[Path]) -> None:
         """Write each raw disk as its output; what a disk's content hashes to is kept beside it."""
         request = self.request
         with ThreadPoolExecutor(1) as beside:
             unhashed = [raw for raw in disks if not _record(raw).exists()]
-            hashing = [(raw, beside.submit(data_digest, raw)) for raw in unhashed]
+            hashing = [(raw, beside.submit(digest, raw)) for raw in unhashed]
             for index, raw in enumerate(disks):
                 convert(
                     raw,
@@ -136,10 +164,16 @@ class Build:
     def _fetch(self, manifest: Manifest) -> dict[str, Path]:
         repository = Repository(manifest.distribution, self.request.cache)
 
+        fetched = 0
+
         def follow(done: int, total: int) -> None:
+            nonlocal fetched
+            fetched = done
             self._report(done / total, f"Downloading packages ({done >> 20} of {total >> 20} MB)")
 
-        return fetch(repository, manifest.packages, self.request.cache, follow)
+        package_files = fetch(repository, manifest.packages, self.request.cache, follow)
+        self._note(f"{len(manifest.packages)} package files are there; {fetched} bytes of them were fetched now")
+        return package_files
 
     def _install(self, manifest: Manifest, package_files: Mapping[str, Path], layers: ExitStack) -> Path:
         """A tree of the manifest's packages that only this build writes to, over cached layers."""
@@ -157,8 +191,10 @@ class Build:
                 work=work,
                 env=environment,
                 log=self._log,
-                on_progress=lambda part, what: self._report(share * part, what),
+                on_progress=lambda part, what: self._report(0.8 * share * part, what),
             )
+            self._report(0.8 * share, "Making the initial RAM disk")
+            make_initramfs(tree, environment, self._log)
 
         def make_full(upper: Path) -> None:
             with self._mounted([base], upper) as tree:
@@ -167,25 +203,45 @@ class Build:
                     [package_files[package.sha256] for package in more_packages],
                     env=environment,
                     log=self._log,
-                    on_progress=lambda part, what: self._report(share + 0.9 * (1 - share) * part, what),
+                    on_progress=lambda part, what: self._report(0.8 * (share + (1 - share) * part), what),
                 )
                 if concerns_initramfs(upper):
-                    self._report(share + 0.9 * (1 - share), "Making the initial RAM disk")
+                    self._report(0.9, "Making the initial RAM disk")
                     make_initramfs(tree, environment, self._log)
 
         description = _layer_description(manifest, base_packages, None)
         system = manifest.template.os
         title = f"{system.name} {system.version} {system.profile}"
-        base = layers.enter_context(cache.entry("trees", title, description, make_base))
+        base = layers.enter_context(self._layer(cache, title, description, make_base))
         lower = [base]
         if more_packages:
             description = _layer_description(manifest, more_packages, entry_key(description))
             names = ", ".join(package.name for package in more_packages if package.level == 0)
-            lower.insert(0, layers.enter_context(cache.entry("trees", f"{title} + {names}", description, make_full)))
+            title = f"{title} + {names}"
+            lower.insert(0, layers.enter_context(self._layer(cache, title, description, make_full)))
         upper = self.request.scratch / "upper"
         upper.mkdir()
         upper.chmod(0o755)
         return layers.enter_context(self._mounted(lower, upper))
+
+    @contextmanager
+    def _layer(
+        self, cache: Cache, title: str, description: Mapping[str, Any], make: Callable[[Path], None]
+    ) -> Iterator[Path]:
+        """A layer of the cache; the log of making it is in this stage's log, also when it was made before."""
+        evidence, stage = self._evidence, self._stage
+        made_now = False
+
+        def make_with_log(content: Path) -> None:
+            nonlocal made_now
+            made_now = True
+            with evidence.copied(stage, log_of(content)):
+                make(content)
+
+        with cache.entry("trees", title, description, make_with_log) as content:
+            if not made_now:
+                evidence.replay(stage, title, log_of(content))
+            yield content
 
     @contextmanager
     def _mounted(self, lower: list[Path], upper: Path) -> Iterator[Path]:
@@ -241,15 +297,24 @@ class Build:
 
     @property
     def _log(self) -> Path:
-        return self.request.scratch / f"{self._stage}.log"
+        return self._evidence.log(self._stage)
+
+    def _note(self, text: str) -> None:
+        self._evidence.note(self._stage, text)
 
     @contextmanager
     def _enter(self, stage: str) -> Iterator[None]:
         self._stage = stage
         self._report(0, _STAGES[stage][1])
+        self._note(_STAGES[stage][1])
         started = time.monotonic()
-        yield
-        self.timings[stage] = round(time.monotonic() - started, 3)
+        try:
+            yield
+        except BuildError as error:
+            self._note(f"failed: {error.message}")
+            raise
+        finally:
+            self.timings[stage] = round(time.monotonic() - started, 3)
 
     def _report_part(self, index: int, count: int, part: float) -> None:
         """Report the part done of the one at `index` of `count` that a stage works on alike."""

@@ -5,6 +5,7 @@ hash is the build's identity: the seed of every UUID, and the name under which t
 """
 
 import hashlib
+import re
 from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +24,7 @@ from ingot.build.template import Package, RootUser, Template, User
 from ingot.build.tree import keyboard
 
 #: Part of every identity: raise it when the engine makes other bytes from the same inputs.
-ENGINE = 3
+ENGINE = 4
 _CRYPT_ROUNDS = 5000
 #: Deriving a salt costs a guesser more than the hash that it belongs to.
 _SALT_ROUNDS = 100_000
@@ -111,6 +112,11 @@ class Manifest(BaseModel):
         """The distribution that is built."""
         system = self.template.os
         return find_distribution(system.name, system.version, system.arch)
+
+    def location(self, package: ResolvedPackage) -> str:
+        """Where a package's file was to be had, without anybody's login."""
+        uri = next((source.uri for source in self.sources if source.suite == package.repository), self.sources[0].uri)
+        return f"{re.sub('//[^/@]*@', '//', uri)}/{package.path}"
 
     def base_packages(self) -> list[ResolvedPackage]:
         """The packages of the shared layer."""

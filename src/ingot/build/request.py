@@ -24,7 +24,9 @@ class BuildRequest(Document):
     """One build, of a template or of a manifest that one was resolved to before.
 
     `scratch` belongs to this attempt alone: its caller makes it and removes it. With `boot_test`, the finished image
-    is booted, and the build fails when units of the machine do.
+    is booted, and the build fails when units of the machine do. What the provenance says of the build: `image_name` is
+    what the finished file will be called, `builder` a URI of who builds and `invocation` one of this build (made up
+    when empty).
     """
 
     template: Template | None = None
@@ -37,6 +39,14 @@ class BuildRequest(Document):
     scratch: Path
     cache: Path
     boot_scripts_dir: Path | None = None
+    image_name: str = "image"
+    builder: str = ""
+    invocation: str = ""
+
+    @property
+    def evidence(self) -> Path:
+        """The directory where the build leaves its evidence, however it ends: see `ingot.build.evidence.record`."""
+        return self.scratch / "evidence"
 
 
 class InstalledPackage(Document):

@@ -38,10 +38,11 @@ def run(
     """Run a program to its end and return its standard output.
 
     `env` adds to ENVIRONMENT. `on_line` gets each line of output as it comes (then standard error joins it).
-    `log` is a file that the command and its output are appended to. Raises ProgramFailedError, or
-    DiskFullError when the program says that the disk is full.
+    `log` is a file that the command and its output are appended to, line by line where `on_line` is.
+    Raises ProgramFailedError, or DiskFullError when the program says that the disk is full.
     """
     arguments = [os.fspath(argument) for argument in argv]
+    _append(log, f"$ {shlex.join(arguments)}\n")
     process = subprocess.Popen(
         arguments,
         env={**ENVIRONMENT, **(env or {})},
@@ -56,25 +57,30 @@ def run(
     with process:
         try:
             if on_line:
-                output, errors = _follow(process, on_line), ""
+                output, errors = _follow(process, on_line, log), ""
             else:
                 output, errors = process.communicate(stdin)
+                _append(log, f"{output}{errors}")
         except BaseException:
             process.kill()
             raise
-    if log:
-        with log.open("a", encoding="utf-8") as file:
-            file.write(f"$ {shlex.join(arguments)}\n{output}{errors}")
     if process.returncode != 0:
         raise _failure(arguments, process.returncode, errors, output)
     return output
 
 
-def _follow(process: "subprocess.Popen[str]", on_line: Callable[[str], None]) -> str:
+def _append(log: Path | None, text: str) -> None:
+    if log is not None:
+        with log.open("a", encoding="utf-8") as file:
+            file.write(text)
+
+
+def _follow(process: "subprocess.Popen[str]", on_line: Callable[[str], None], log: Path | None) -> str:
     lines = []
     assert process.stdout is not None  # noqa: S101 - we asked for a pipe
     for line in process.stdout:
         lines.append(line)
+        _append(log, line)
         on_line(line.rstrip("\n"))
     return "".join(lines)
 

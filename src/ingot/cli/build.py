@@ -14,9 +14,10 @@ from rich.table import Table
 
 from ingot.build.disk.files import numbered
 from ingot.build.errors import BuildError
+from ingot.build.evidence.record import LOGS, move
 from ingot.build.request import ENGINE_COMMAND, BuildRequest, BuildResult, Format
 from ingot.build.template_file import load_template
-from ingot.cli.output import NOT_FOUND, WRONG_USE, console, fail
+from ingot.cli.output import NOT_FOUND, WRONG_USE, console, fail, say
 from ingot.process import bound_environment
 
 _FORMATS: dict[str, Format] = {".qcow2": "qcow2", ".raw": "raw", ".img": "raw"}
@@ -30,6 +31,7 @@ def build(
     format_name: str | None,
     cache_dir: Path,
     boot_test: bool,
+    evidence_dir: Path | None,
     output_json: bool,
 ) -> None:
     """Build, follow the progress, and say what came of it."""
@@ -46,6 +48,7 @@ def build(
         manifest = _read_manifest(source) if manifest_file is not None else None
     except BuildError as error:
         fail(error.message)
+    evidence = evidence_dir or output.with_name(f"{output.name}.evidence")
     # Beside the output: the finished image is then moved into its place, never copied.
     scratch = Path(tempfile.mkdtemp(prefix=".ingot-build-", dir=output.absolute().parent))
     try:
@@ -58,12 +61,16 @@ def build(
             scratch=scratch,
             cache=cache_dir.expanduser().absolute(),
             boot_scripts_dir=source.absolute().parent,
+            image_name=output.name,
         )
         result = _run_engine(request, quiet=output_json)
         for number in range(len(result.more_disks) + 1, 0, -1):
             # The first comes last: where it is, the others are.
             numbered(request.output, number).rename(numbered(output, number))
+        _keep_evidence(request, evidence)
     except BuildError as error:
+        if _keep_evidence(request, evidence):
+            say(f"The log of each stage is in {evidence / LOGS}.")
         fail(error.message, detail=error.detail)
     finally:
         _remove(scratch)
@@ -73,7 +80,14 @@ def build(
             disk["output"] = str(numbered(output, number))
         console.print_json(data=document)
         return
-    _summarize(output, result)
+    _summarize(output, result, evidence)
+
+
+def _keep_evidence(request: BuildRequest, target: Path) -> bool:
+    try:
+        return move(request.evidence, target)
+    except OSError as error:
+        fail(f"The evidence of the build cannot be kept in {target}: {error.strerror}. Choose another: --evidence DIR")
 
 
 def _read_manifest(file: Path) -> dict[str, Any]:
@@ -140,7 +154,7 @@ def _remove(scratch: Path) -> None:
         subprocess.run([*ENGINE_COMMAND, "remove", str(scratch)], check=False, capture_output=True)
 
 
-def _summarize(output: Path, result: BuildResult) -> None:
+def _summarize(output: Path, result: BuildResult, evidence: Path) -> None:
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_row("Image", str(output))
     table.add_row("Size", f"{result.size >> 20} MiB, a disk of {result.disk_size >> 20} MiB")
@@ -152,6 +166,7 @@ def _summarize(output: Path, result: BuildResult) -> None:
     table.add_row("Packages", str(len(result.packages)))
     stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in result.timings.items())
     table.add_row("Time", f"{sum(result.timings.values()):.1f} s: {stages}")
+    table.add_row("Evidence", str(evidence))
     if result.boot:
         table.add_row("Boot test", f"booted in {result.boot.seconds:.0f} s, no failed units")
     console.print(table)

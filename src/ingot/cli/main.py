@@ -48,6 +48,13 @@ def build(
     format_name: Annotated[str | None, typer.Option("--format", help="raw or qcow2; else by the name.")] = None,
     cache_dir: CacheDir = DEFAULT_CACHE,
     boot_test: Annotated[bool, typer.Option(help="Boot the image and fail when units failed.")] = False,
+    evidence_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--evidence",
+            help="Where manifest, timings, logs, bills of materials and provenance go; else, OUTPUT.evidence.",
+        ),
+    ] = None,
     output_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Build an image from a template file or a manifest, with no server."""
@@ -60,6 +67,7 @@ def build(
         format_name=format_name,
         cache_dir=cache_dir,
         boot_test=boot_test,
+        evidence_dir=evidence_dir,
         output_json=output_json,
     )
 

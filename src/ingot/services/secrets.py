@@ -5,6 +5,7 @@ import os
 import secrets
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ingot.settings import Settings
@@ -47,6 +48,11 @@ def server_secret(settings: Settings) -> bytes:
 def vault(settings: Settings) -> Vault:
     """The vault of a server; its key is made at the first call. Without that file, what it sealed is lost."""
     return Vault(_kept(settings, "vault-key"))
+
+
+def provenance_key(settings: Settings) -> Ed25519PrivateKey:
+    """The key that statements about images are signed with; made at the first call."""
+    return Ed25519PrivateKey.from_private_bytes(_kept(settings, "provenance-key"))
 
 
 def _kept(settings: Settings, name: str) -> bytes:

@@ -1,0 +1,28 @@
+"""Single-use download keys."""
+
+import datetime as dt
+
+from sqlalchemy import UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ingot.store.base import Record, UtcDateTime
+
+
+class DownloadKey(Record):
+    """The present key of one downloadable object. The key itself is not here: it is derived from `serial` and the
+    server's secret, and `key_hash` recognises it.
+
+    `used` is when its one download began; until `resume_until` the rest of that download may be fetched.
+    """
+
+    __tablename__ = "download_key"
+    __table_args__ = (UniqueConstraint("kind", "object_id", "serial"),)
+
+    kind: Mapped[str]
+    object_id: Mapped[int]
+    serial: Mapped[int]
+    key_hash: Mapped[str] = mapped_column(unique=True)
+    expires: Mapped[dt.datetime] = mapped_column(UtcDateTime)
+    used: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
+    resume_until: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
+    finished: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
