@@ -20,13 +20,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from ingot.build.distributions import DEBIAN_12
+from ingot.build.distributions import find_distribution
 from ingot.build.packages.sources import sources_of
 from ingot.build.request import BuildRequest
 from ingot.build.template import Template
 
-_PROFILE = DEBIAN_12.profile("Minimal")
-_PACKAGES = sorted({*DEBIAN_12.boot_packages, *_PROFILE.packages})
+_DEBIAN = find_distribution("Debian", "12", "x86_64")
+_PROFILE = _DEBIAN.profile("Minimal")
+_PACKAGES = sorted({*_DEBIAN.boot_packages, *_PROFILE.packages})
 
 
 def main(rounds: int) -> int:
@@ -53,9 +54,9 @@ def main(rounds: int) -> int:
 
 def mmdebstrap(output: Path) -> tuple[float, float]:
     """(wall seconds, CPU seconds) of the bare tree."""
-    sources = [str(source) for source in sources_of(DEBIAN_12)]
+    sources = [str(source) for source in sources_of(_DEBIAN)]
     argv = ["mmdebstrap", "--quiet", "--variant=essential", f"--include={','.join(_PACKAGES)}"]
-    return timed([*argv, DEBIAN_12.codename, str(output), *sources])
+    return timed([*argv, _DEBIAN.codename, str(output), *sources])
 
 
 def ingot(work: Path, cache: Path) -> tuple[float, float]:

@@ -22,6 +22,11 @@ class Settings(BaseSettings):
         description='Package mirrors by archive, as JSON ({"debian": URL, "debian-security": URL}); '
         "without them, those of the machine's own apt sources.",
     )
+    keyrings: dict[str, Path] = Field(
+        default={},
+        description='Files with the keys that a distribution\'s packages are signed with, as JSON ({"ubuntu": PATH}); '
+        "without them, where the distribution's own keyring package has them.",
+    )
     package_lists_max_age: int = Field(
         default=3600, description="Seconds after which a build fetches a distribution's package lists again."
     )

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from ingot.build.lock import locked, try_locked
-from ingot.build.packages.fetch import package_pool
+from ingot.build.packages.fetch import PACKAGE_SUFFIXES, package_pool
 
 Kind = Literal["trees", "disks"]
 _DESCRIPTION = "description.json"
@@ -99,9 +99,10 @@ class Cache:
         if not directory.is_dir():
             return
         for item in os.scandir(directory):
-            if item.name.endswith(".deb") and item.is_file():
+            path = Path(item.path)
+            if path.suffix in PACKAGE_SUFFIXES and item.is_file():
                 status = item.stat()
-                yield CachedPackage(item.name.removesuffix(".deb"), status.st_size, status.st_mtime, Path(item.path))
+                yield CachedPackage(path.stem, status.st_size, status.st_mtime, path)
 
     def prune(self, limit: int) -> list[CacheEntry | CachedPackage]:
         """Remove what was used least recently until all together have at most `limit` bytes; returns it.

@@ -19,17 +19,15 @@ from ingot.build.disk.layout import Identities, fstab, plan
 from ingot.build.errors import BuildError, DiskFullError
 from ingot.build.evidence.record import Record
 from ingot.build.evidence.sbom import write_sboms
+from ingot.build.families import family_of, repository_of
 from ingot.build.formats.convert import convert, settle
 from ingot.build.manifest import Manifest, make_manifest, verify_files
 from ingot.build.packages.fetch import fetch
-from ingot.build.packages.repository import Repository, split_version
-from ingot.build.packages.resolve import ResolvedPackage
+from ingot.build.packages.repository import ResolvedPackage, split_version
 from ingot.build.request import BuildRequest, BuildResult, DiskFile, InstalledPackage, Progress
-from ingot.build.sparse import digest
+from ingot.build.sparse import data_digest
 from ingot.build.tree import files, network
 from ingot.build.tree.configure import configure
-from ingot.build.tree.initramfs import concerns_initramfs, kernels, make_initramfs
-from ingot.build.tree.install import install_base, install_more
 from ingot.build.verify import DIGEST
 from ingot.settings import Settings
 
@@ -141,7 +139,7 @@ class Build:
         request = self.request
         with ThreadPoolExecutor(1) as beside:
             unhashed = [raw for raw in disks if not _record(raw).exists()]
-            hashing = [(raw, beside.submit(digest, raw)) for raw in unhashed]
+            hashing = [(raw, beside.submit(data_digest, raw)) for raw in unhashed]
             for index, raw in enumerate(disks):
                 convert(
                     raw,
@@ -162,7 +160,7 @@ class Build:
         return DiskFile(output=output, sha256=sha256, size=size, disk_size=disk_size)
 
     def _fetch(self, manifest: Manifest) -> dict[str, Path]:
-        repository = Repository(manifest.distribution, self.request.cache)
+        repository = repository_of(manifest.distribution, self.request.cache)
 
         fetched = 0
 
@@ -177,7 +175,7 @@ class Build:
 
     def _install(self, manifest: Manifest, package_files: Mapping[str, Path], layers: ExitStack) -> Path:
         """A tree of the manifest's packages that only this build writes to, over cached layers."""
-        cache = Cache(self.request.cache)
+        cache, family = Cache(self.request.cache), family_of(manifest.distribution)
         base_packages, more_packages = manifest.base_packages(), manifest.more_packages()
         environment = _environment(manifest)
         share = len(base_packages) / len(manifest.packages)
@@ -185,7 +183,7 @@ class Build:
         def make_base(tree: Path) -> None:
             work = self.request.scratch / "control"
             work.mkdir()
-            install_base(
+            family.install_base(
                 tree,
                 [package_files[package.sha256] for package in base_packages],
                 work=work,
@@ -198,16 +196,16 @@ class Build:
 
         def make_full(upper: Path) -> None:
             with self._mounted([base], upper) as tree:
-                install_more(
+                family.install_more(
                     tree,
                     [package_files[package.sha256] for package in more_packages],
                     env=environment,
                     log=self._log,
-                    on_progress=lambda part, what: self._report(0.8 * (share + (1 - share) * part), what),
+                    on_progress=lambda part, what: self._report(share + 0.9 * (1 - share) * part, what),
                 )
-                if concerns_initramfs(upper):
-                    self._report(0.9, "Making the initial RAM disk")
-                    make_initramfs(tree, environment, self._log)
+                if family.concerns_initramfs(upper):
+                    self._report(share + 0.9 * (1 - share), "Making the initial RAM disk")
+                    family.make_initramfs(tree, environment, self._log)
 
         description = _layer_description(manifest, base_packages, None)
         system = manifest.template.os
@@ -260,6 +258,7 @@ class Build:
     def _configure(self, manifest: Manifest, tree: Path) -> None:
         configure(
             tree,
+            family_of(manifest.distribution),
             manifest.template,
             sources=manifest.sources,
             boot_scripts_dir=self.request.boot_scripts_dir,
@@ -268,8 +267,8 @@ class Build:
         )
 
     def _make_disk(self, manifest: Manifest, tree: Path, raw: Path, identities: Identities) -> None:
-        installation = manifest.template.installation
-        layout = plan(installation, size_needed(tree), identities)
+        installation, distribution = manifest.template.installation, manifest.distribution
+        layout = plan(installation, size_needed(tree), identities, distribution.architecture)
         root = layout.partition("root")
         parameters = list(installation.kernel_params)
         if installation.nics:
@@ -277,19 +276,13 @@ class Build:
         files.write(tree, "/etc/fstab", fstab(layout, identities))
         (tree / "boot/efi").mkdir(exist_ok=True)
         files.write(tree, "/etc/repart.d/50-root.conf", "[Partition]\nType=root\n")
-        grub.write_configuration(
-            tree,
-            root,
-            title=f"{manifest.distribution.name} {manifest.distribution.version}",
-            kernels=kernels(tree),
-            parameters=parameters,
-        )
+        grub.write_configuration(tree, distribution, root, parameters=parameters)
         make_disk(
             raw,
             layout,
             tree=tree,
-            esp_files=grub.esp_files(tree, root),
-            boot_code=grub.make_boot_code(tree, root, self._log),
+            esp_files=grub.esp_files(tree, distribution, root),
+            boot_code=grub.make_boot_code(tree, root, self._log) if distribution.architecture.grub_bios else None,
             identities=identities,
             epoch=manifest.epoch,
             log=self._log,

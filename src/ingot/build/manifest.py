@@ -8,6 +8,7 @@ import hashlib
 import re
 from base64 import b64encode
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -17,11 +18,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ingot.build.cache import entry_key
 from ingot.build.distributions import Distribution, find_distribution
 from ingot.build.errors import BuildError
-from ingot.build.packages.repository import Repository
-from ingot.build.packages.resolve import ResolvedPackage, resolve
+from ingot.build.families import family_of
+from ingot.build.packages.repository import ResolvedPackage
 from ingot.build.packages.sources import Source
 from ingot.build.template import Package, RootUser, Template, User
-from ingot.build.tree import keyboard
 
 #: Part of every identity: raise it when the engine makes other bytes from the same inputs.
 ENGINE = 4
@@ -134,10 +134,10 @@ def make_manifest(template: Template, cache: Path, boot_scripts_dir: Path | None
     """
     system = template.os
     distribution = find_distribution(system.name, system.version, system.arch)
-    repository = Repository(distribution, cache)
+    repository = family_of(distribution).repository(distribution, cache)
     wanted = _wanted_packages(template, distribution)
-    packages = resolve(repository, wanted)
-    shared = resolve(repository, _base_packages(template, distribution))
+    packages = repository.resolve(wanted)
+    shared = repository.resolve(_base_packages(template, distribution))
     chosen = {(package.name, package.version) for package in packages}
     # The shared layer is of use only when the whole solution contains it as it is.
     has_base = all((package.name, package.version) in chosen for package in shared)
@@ -147,7 +147,8 @@ def make_manifest(template: Template, cache: Path, boot_scripts_dir: Path | None
         packages=tuple(packages),
         base=tuple(package.name for package in shared) if has_base else tuple(p.name for p in packages),
         files={script.source: _hash_of(script.source, boot_scripts_dir) for script in template.config},
-        sources=repository.sources,
+        # Where the machine has the keys, not where this host keeps them.
+        sources=tuple(replace(source, keyring=Path(distribution.keyring)) for source in repository.sources),
     )
 
 
@@ -159,7 +160,7 @@ def _base_packages(template: Template, distribution: Distribution) -> list[Packa
 def _wanted_packages(template: Template, distribution: Distribution) -> list[Package]:
     wanted = {package.name: package for package in _base_packages(template, distribution)}
     if template.installation.keyboard:
-        wanted |= {name: Package(name=name) for name in keyboard.PACKAGES}
+        wanted |= {name: Package(name=name) for name in family_of(distribution).keyboard_packages}
     wanted |= {package.name: package for package in template.os.pkgs}
     return [wanted[name] for name in sorted(wanted)]
 

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from ingot.build.distributions.architectures import canonical
+
 
 def _text(value: object) -> object:
     """YAML reads an unquoted version such as 12 or 1.0 as a number; the files mean text."""
@@ -49,7 +51,7 @@ class OperatingSystem(Section):
 
     name: Text
     version: Text
-    arch: Text = "x86_64"
+    arch: Annotated[Text, BeforeValidator(canonical)] = "x86_64"
     profile: Text = "Minimal"
     pkgs: tuple[Package, ...] = ()
     update_to: dt.datetime | None = Field(default=None, description="Newest package versions at or before this time.")

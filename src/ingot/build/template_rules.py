@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ingot.build.distributions import DISTRIBUTIONS
+from ingot.build.distributions import DISTRIBUTIONS, canonical
 from ingot.build.public_key import why_no_public_key
 from ingot.build.tree.keyboard import KEYBOARDS
 
@@ -63,6 +63,7 @@ def _system(system: dict[str, Any]) -> Iterator[Finding]:
         value = system.get(key, default)
         if not isinstance(value, str | int):
             return
+        value = canonical(value) if key == "arch" else value
         known = sorted({str(getattr(distribution, key)) for distribution in offered})
         offered = [entry for entry in offered if str(getattr(entry, key)).lower() == str(value).lower()]
         if not offered:

@@ -1,10 +1,10 @@
 """Check that the cache still holds what it says, and drop what does not: a miss is never an error."""
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from ingot.build.cache import Cache, CachedPackage, CacheEntry
+from ingot.build.families import FAMILIES
 from ingot.build.packages import fetch
 from ingot.build.sparse import digest
 
@@ -21,17 +21,8 @@ def verify(cache: Cache) -> Iterator[tuple[CacheEntry | CachedPackage, str | Non
 
 
 def _tree_problem(tree: Path) -> str | None:
-    """The first file of a tree that is not as its package has it."""
-    for sums in sorted((tree / "var/lib/dpkg/info").glob("*.md5sums")):
-        for line in sums.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
-            expected, _, name = line.partition("  ")
-            file = tree / name
-            if file.is_symlink() or not file.is_file():
-                continue  # diverted, or in the layer beneath
-            with file.open("rb") as content:
-                if hashlib.file_digest(content, "md5").hexdigest() != expected:
-                    return f"/{name} is not as the package {sums.stem} has it"
-    return None
+    """The first file of a tree that is not as its package has it, of whichever family the tree is."""
+    return next((problem for family in FAMILIES.values() if (problem := family.first_wrong_file(tree))), None)
 
 
 def _disk_problem(directory: Path) -> str | None:

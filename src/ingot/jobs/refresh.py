@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from ingot.build.distributions import find_distribution
 from ingot.build.errors import BuildError
-from ingot.build.packages.repository import available_packages
+from ingot.build.families import repository_of
 from ingot.jobs.job import Job, Workplace
 from ingot.process import die_with_parent
 from ingot.services import package_index
@@ -43,7 +43,9 @@ def main(distribution_id: int) -> int:
     os.nice(10)  # who searches or builds comes first
     try:
         distribution = find_distribution(row.name, row.version, row.arch)
-        count = package_index.refresh(database, distribution_id, available_packages(distribution, settings.cache))
+        count = package_index.refresh(
+            database, distribution_id, repository_of(distribution, settings.cache).available()
+        )
     except BuildError as error:
         print(json.dumps({"error": error.message, "detail": error.detail}))
         return 1

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ingot.build.disk.layout import DiskPartition
+from ingot.build.distributions import Distribution
+from ingot.build.families import family_of
 from ingot.build.sandbox import run_in_tree
 from ingot.build.tree import files
 
@@ -19,49 +21,59 @@ _MODULES = (
     "serial",
     "terminal",
 )
-_CONSOLES = ("console=tty0", "console=ttyS0,115200")
 _CONFIGURATION = """\
 set default=0
 set timeout=1
+{terminals}search --no-floppy --fs-uuid --set=root {uuid}
+{entries}"""
+#: A PC's firmware leaves the serial port alone; other machines' firmware has it as its console.
+_PC_TERMINALS = """\
 serial --unit=0 --speed=115200
 terminal_input console serial
 terminal_output console serial
-search --no-floppy --fs-uuid --set=root {uuid}
-{entries}"""
+"""
 _ENTRY = """\
 menuentry '{title}' {{
-    linux /boot/vmlinuz-{version} root=UUID={uuid} ro {parameters}
-    initrd /boot/initrd.img-{version}
+    linux {image} root=UUID={uuid} ro {parameters}
+    initrd {initramfs}
 }}
 """
 
 
 def write_configuration(
-    tree: Path, root: DiskPartition, *, title: str, kernels: Sequence[str], parameters: Sequence[str]
+    tree: Path, distribution: Distribution, root: DiskPartition, *, parameters: Sequence[str]
 ) -> None:
     """Write the boot menu, newest kernel first, and the defaults it is made again from on the machine."""
-    words = " ".join((*parameters, *_CONSOLES))
+    architecture, family = distribution.architecture, family_of(distribution)
+    kernels = family.kernels(tree)
+    title = f"{distribution.name} {distribution.version}"
+    words = " ".join((*parameters, "console=tty0", f"console={architecture.console}"))
     entries = "".join(
         _ENTRY.format(
-            title=title if version == kernels[-1] else f"{title}, Linux {version}",
-            version=version,
+            title=title if kernel is kernels[-1] else f"{title}, Linux {kernel.version}",
+            image=kernel.image,
+            initramfs=kernel.initramfs,
             uuid=root.filesystem_uuid,
             parameters=words,
         )
-        for version in reversed(kernels)
+        for kernel in reversed(kernels)
     )
-    content = _CONFIGURATION.format(uuid=root.filesystem_uuid, entries=entries)
-    files.write(tree, "/boot/grub/grub.cfg", content, mode=0o600)
+    terminals = _PC_TERMINALS if architecture.grub_bios else ""
+    content = _CONFIGURATION.format(uuid=root.filesystem_uuid, entries=entries, terminals=terminals)
+    configuration = family.grub_configuration()
+    files.write(tree, configuration, content, mode=0o600)
     defaults = (
         "GRUB_DEFAULT=0\nGRUB_TIMEOUT=1\nGRUB_DISTRIBUTOR=`lsb_release -i -s 2> /dev/null || echo Debian`\n"
         f'GRUB_CMDLINE_LINUX_DEFAULT=""\nGRUB_CMDLINE_LINUX="{words}"\n'
-        'GRUB_TERMINAL="console serial"\nGRUB_SERIAL_COMMAND="serial --unit=0 --speed=115200"\n'
     )
+    if architecture.grub_bios:
+        defaults += 'GRUB_TERMINAL="console serial"\nGRUB_SERIAL_COMMAND="serial --unit=0 --speed=115200"\n'
     files.write(tree, "/etc/default/grub", defaults)
-    for platform in ("i386-pc", "x86_64-efi"):
+    for platform in filter(None, (architecture.grub_bios, architecture.grub_efi)):
         for pattern in ("*.mod", "*.lst"):
             for module in sorted((tree / "usr/lib/grub" / platform).glob(pattern)):
-                files.write(tree, f"/boot/grub/{platform}/{module.name}", module.read_bytes())
+                place = f"{Path(configuration).parent}/{platform}/{module.name}"
+                files.write(tree, place, module.read_bytes())
 
 
 def make_boot_code(tree: Path, root: DiskPartition, log: Path) -> tuple[bytes, bytes]:
@@ -82,17 +94,18 @@ def make_boot_code(tree: Path, root: DiskPartition, log: Path) -> tuple[bytes, b
         core.unlink(missing_ok=True)
 
 
-def esp_files(tree: Path, root: DiskPartition) -> Mapping[str, bytes]:
+def esp_files(tree: Path, distribution: Distribution, root: DiskPartition) -> Mapping[str, bytes]:
     """The EFI system partition: the distribution's signed loaders, at the path that every firmware tries."""
     early = (
         f"search.fs_uuid {root.filesystem_uuid} root\nset prefix=($root)/boot/grub\nconfigfile $prefix/grub.cfg\n"
     ).encode()
-    shim = (tree / "usr/lib/shim/shimx64.efi.signed").read_bytes()
-    manager = (tree / "usr/lib/shim/mmx64.efi.signed").read_bytes()
-    grub = (tree / "usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed").read_bytes()
+    efi, platform = distribution.architecture.efi, distribution.architecture.grub_efi
+    shim = (tree / f"usr/lib/shim/shim{efi}.efi.signed").read_bytes()
+    manager = (tree / f"usr/lib/shim/mm{efi}.efi.signed").read_bytes()
+    grub = (tree / f"usr/lib/grub/{platform}-signed/grub{efi}.efi.signed").read_bytes()
     return {
-        "EFI/BOOT/BOOTX64.EFI": shim,
-        "EFI/BOOT/grubx64.efi": grub,
-        "EFI/BOOT/mmx64.efi": manager,
-        "EFI/debian/grub.cfg": early,
+        f"EFI/BOOT/BOOT{efi.upper()}.EFI": shim,
+        f"EFI/BOOT/grub{efi}.efi": grub,
+        f"EFI/BOOT/mm{efi}.efi": manager,
+        f"EFI/{distribution.efi_directory}/grub.cfg": early,
     }

@@ -20,14 +20,15 @@ def make_disk(
     *,
     tree: Path,
     esp_files: Mapping[str, bytes],
-    boot_code: tuple[bytes, bytes],
+    boot_code: tuple[bytes, bytes] | None,
     identities: Identities,
     epoch: int,
     log: Path,
 ) -> None:
     """Make the sparse raw image of a disk.
 
-    `esp_files` are the EFI system partition's files by path; `boot_code` is GRUB's (boot.img, core.img).
+    `esp_files` are the EFI system partition's files by path; `boot_code` is GRUB's (boot.img, core.img) for
+    a BIOS.
     """
     with image.open("wb") as file:
         file.truncate(layout.size)
@@ -46,7 +47,8 @@ def make_disk(
         epoch=epoch,
         log=log,
     )
-    _install_boot_code(image, layout.partition("bios-boot"), boot_code)
+    if boot_code is not None:
+        _install_boot_code(image, layout.partition("bios-boot"), boot_code)
 
 
 def _partition(image: Path, layout: Layout, log: Path) -> None:

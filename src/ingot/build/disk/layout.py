@@ -1,8 +1,9 @@
-"""What lies where on a disk: a GPT that boots with BIOS and with UEFI."""
+"""What lies where on a disk: a GPT that boots with UEFI and, where the architecture has one, with a BIOS."""
 
 import uuid as uuids
 from dataclasses import dataclass, field
 
+from ingot.build.distributions.architectures import Architecture
 from ingot.build.errors import BuildError
 from ingot.build.template import Installation
 
@@ -16,7 +17,6 @@ _EDGES = 2 * MIB
 BIOS_BOOT = "21686148-6449-6E6F-744E-656564454649"
 ESP = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
 SWAP = "0657FD6D-A4AB-43C4-84E5-0933C84B4F4F"
-ROOT_X86_64 = "4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709"
 
 
 @dataclass(frozen=True)
@@ -74,12 +74,14 @@ class Layout:
         return any(partition.role == role for partition in self.partitions)
 
 
-def plan(installation: Installation, root_needs: int, identities: Identities) -> Layout:
+def plan(installation: Installation, root_needs: int, identities: Identities, architecture: Architecture) -> Layout:
     """Lay a disk out; `root_needs` is how many bytes the root file system needs at least.
 
     Raises BuildError, with the sizes, when the template's disk is too small for its content.
     """
-    parts: list[tuple[str, str, int]] = [("bios-boot", BIOS_BOOT, _BIOS_BOOT_SIZE), ("esp", ESP, _ESP_SIZE)]
+    parts: list[tuple[str, str, int]] = [("esp", ESP, _ESP_SIZE)]
+    if architecture.grub_bios:
+        parts.insert(0, ("bios-boot", BIOS_BOOT, _BIOS_BOOT_SIZE))
     if installation.swap_size:
         parts.append(("swap", SWAP, installation.swap_size * MIB))
     fixed = _EDGES + sum(size for _, _, size in parts)
@@ -93,7 +95,7 @@ def plan(installation: Installation, root_needs: int, identities: Identities) ->
                 f"The disk of {installation.disk_size} MB is too small for its content: it needs at least "
                 f"{needed} MB ({installation.swap_size} MB of that is swap). Set diskSize to {needed} or more."
             )
-    parts.append(("root", ROOT_X86_64, root_size))
+    parts.append(("root", architecture.root_partition, root_size))
     partitions = []
     start = MIB
     for number, (role, kind, size) in enumerate(parts, 1):

@@ -1,11 +1,20 @@
-"""The distributions that Ingot can build: one module per family, one table entry per release."""
+"""The distributions that Ingot can build: one module per vendor, one table entry per release and architecture."""
 
-from ingot.build.distributions.base import Distribution, Profile, UnknownDistributionError
-from ingot.build.distributions.debian import DEBIAN_12, DEBIAN_13
+from ingot.build.distributions import debian
+from ingot.build.distributions.architectures import canonical
+from ingot.build.distributions.base import Distribution, Profile, Suite, UnknownDistributionError
 
-DISTRIBUTIONS: tuple[Distribution, ...] = (DEBIAN_12, DEBIAN_13)
+DISTRIBUTIONS: tuple[Distribution, ...] = debian.RELEASES
 
-__all__ = ["DISTRIBUTIONS", "Distribution", "Profile", "UnknownDistributionError", "find_distribution"]
+__all__ = [
+    "DISTRIBUTIONS",
+    "Distribution",
+    "Profile",
+    "Suite",
+    "UnknownDistributionError",
+    "canonical",
+    "find_distribution",
+]
 
 
 def find_distribution(name: str, version: str, arch: str) -> Distribution:
@@ -14,7 +23,7 @@ def find_distribution(name: str, version: str, arch: str) -> Distribution:
         if (distribution.name.lower(), distribution.version, distribution.arch) == (
             name.lower(),
             version,
-            arch,
+            canonical(arch),
         ):
             return distribution
     known = ", ".join(f"{d.name} {d.version} {d.arch}" for d in DISTRIBUTIONS)

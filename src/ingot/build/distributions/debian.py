@@ -1,17 +1,14 @@
 """Debian's releases."""
 
-from ingot.build.distributions.base import Distribution, Profile
+from ingot.build.distributions.architectures import AARCH64, X86_64, Architecture
+from ingot.build.distributions.base import Distribution, Profile, Suite
 
 _BOOT_PACKAGES = (
     "dbus",
     "e2fsprogs",
-    "grub-efi-amd64-bin",
-    "grub-efi-amd64-signed",
-    "grub-pc-bin",
     "grub2-common",
     "initramfs-tools",
     "kmod",
-    "linux-image-amd64",
     "shim-signed",
     "systemd-resolved",
     "systemd-sysv",
@@ -19,7 +16,10 @@ _BOOT_PACKAGES = (
     "usr-is-merged",
     "zstd",
 )
-
+_OF_ARCHITECTURE = {
+    X86_64: ("grub-efi-amd64-bin", "grub-efi-amd64-signed", "grub-pc-bin", "linux-image-amd64"),
+    AARCH64: ("grub-efi-arm64-bin", "grub-efi-arm64-signed", "linux-image-arm64"),
+}
 _MINIMAL = Profile(
     name="Minimal",
     description="A bootable machine with a network and a package manager",
@@ -57,23 +57,39 @@ _SERVER = Profile(
 
 
 def _release(
-    version: str, codename: str, release_date: str, extra_boot_packages: tuple[str, ...] = ()
+    version: str,
+    codename: str,
+    release_date: str,
+    architecture: Architecture,
+    extra_boot_packages: tuple[str, ...] = (),
 ) -> Distribution:
     return Distribution(
+        family="debian",
         name="Debian",
         version=version,
-        arch="x86_64",
+        arch=architecture.name,
         codename=codename,
-        native_arch="amd64",
-        package_type="application/x-debian-package",
         release_date=release_date,
-        suites=(codename, f"{codename}-updates", f"{codename}-security"),
+        suites=(
+            Suite("debian", codename),
+            Suite("debian", f"{codename}-updates"),
+            Suite("debian-security", f"{codename}-security"),
+        ),
         components=("main",),
-        boot_packages=(*_BOOT_PACKAGES, *extra_boot_packages),
+        keyring="/usr/share/keyrings/debian-archive-keyring.gpg",
+        keyring_package="debian-archive-keyring",
+        boot_packages=tuple(sorted({*_BOOT_PACKAGES, *_OF_ARCHITECTURE[architecture], *extra_boot_packages})),
         profiles=(_MINIMAL, _SERVER),
+        efi_directory="debian",
         description=f"Debian {version} ({codename})",
     )
 
 
-DEBIAN_12 = _release("12", "bookworm", "2023-06-10")
-DEBIAN_13 = _release("13", "trixie", "2025-08-09", extra_boot_packages=("systemd-repart",))
+RELEASES = tuple(
+    release
+    for architecture in (X86_64, AARCH64)
+    for release in (
+        _release("12", "bookworm", "2023-06-10", architecture),
+        _release("13", "trixie", "2025-08-09", architecture, extra_boot_packages=("systemd-repart",)),
+    )
+)

@@ -7,11 +7,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ingot.build.errors import BuildError
-from ingot.build.packages.repository import Repository
-from ingot.build.packages.resolve import ResolvedPackage
-from ingot.build.run import ProgramFailedError
+from ingot.build.packages.repository import Repository, ResolvedPackage
 
-_APT_HELPER = "/usr/lib/apt/apt-helper"
+#: How the files in the cache may end: one suffix for each family.
+PACKAGE_SUFFIXES = (".deb", ".rpm")
 #: Longer argument lists would outgrow the kernel's limit.
 _BATCH = 500
 
@@ -24,43 +23,31 @@ def fetch(
 ) -> dict[str, Path]:
     """Bring every package into the cache; returns {SHA-256: file}.
 
-    Nothing is asked of the network when all are there. apt's own transport fetches the rest and refuses a
-    file whose hash is not the one that the signed package lists name. `on_progress` gets bytes done, all.
+    Nothing is asked of the network when all are there. The family's own transport fetches the rest and refuses a
+    file whose hash is not the one that the verified package lists name. `on_progress` gets bytes done, all.
     """
     pool = package_pool(cache)
     pool.mkdir(parents=True, exist_ok=True)
-    files = {package.sha256: pool / f"{package.sha256}.deb" for package in packages}
+    files = {package.sha256: pool / f"{package.sha256}{repository.suffix}" for package in packages}
     missing = [package for package in packages if not files[package.sha256].exists()]
     done = 0
     for start in range(0, len(missing), _BATCH):
         batch = missing[start : start + _BATCH]
         with tempfile.TemporaryDirectory(dir=pool, prefix="incoming-") as incoming:
-            _download(repository, batch, Path(incoming))
+            repository.download(batch, Path(incoming))
             for package in batch:
+                arrived = Path(incoming) / package.sha256
+                if arrived.stat().st_size != package.size:
+                    raise BuildError(
+                        f"Package {package.name} {package.version} arrived with the wrong size. Try again."
+                    )
                 # A rename is atomic; two builds that fetch the same file both succeed.
-                (Path(incoming) / package.sha256).rename(files[package.sha256])
+                arrived.rename(files[package.sha256])
                 done += package.size
                 on_progress(done, sum(package.size for package in missing))
     for file in files.values():
         os.utime(file)  # recently used: eviction takes the oldest first
     return files
-
-
-def _download(repository: Repository, packages: Sequence[ResolvedPackage], target: Path) -> None:
-    arguments = [_APT_HELPER, "download-file"]
-    for package in packages:
-        arguments += [
-            repository.uri(package.repository, package.path),
-            str(target / package.sha256),
-            f"SHA256:{package.sha256}",
-        ]
-    try:
-        repository.apt(arguments)
-    except ProgramFailedError as error:
-        raise BuildError(f"Packages could not be fetched: {error.message}", error.detail) from error
-    for package in packages:
-        if (target / package.sha256).stat().st_size != package.size:
-            raise BuildError(f"Package {package.name} {package.version} arrived with the wrong size. Try again.")
 
 
 def package_pool(cache: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Where a distribution's packages come from: the machine's own apt sources, or the operator's setting."""
+"""Where a distribution's packages come from: the machine's own apt sources, or the operator's settings."""
 
 import functools
 import re
@@ -10,15 +10,19 @@ from ingot.build.errors import BuildError
 from ingot.build.run import run
 from ingot.settings import Settings
 
-_KEYRINGS = {"Debian": Path("/usr/share/keyrings/debian-archive-keyring.gpg")}
+#: The suites that name an archive in a machine's own apt sources.
 _RELEASE_NAMES = {
-    "Debian": re.compile(r"(stable|oldstable|testing|sid|bullseye|bookworm|trixie|forky)(?P<pocket>-\w+)?")
+    "debian": re.compile(r"(stable|oldstable|testing|sid|bullseye|bookworm|trixie|forky)(-updates|-backports)?"),
+    "debian-security": re.compile(r"(stable|oldstable|testing|bullseye|bookworm|trixie|forky)(-security|/updates)"),
+    "ubuntu": re.compile(r"(jammy|noble|resolute)(-updates|-security|-backports)?"),
 }
+#: Archives of other architectures, under names of their own.
+_PORTS = "ubuntu-ports"
 
 
 @dataclass(frozen=True)
 class Source:
-    """One suite of a repository, as one line of apt's sources."""
+    """One suite of a repository: a line of apt's sources, or an RPM repository, whose `suite` is its id."""
 
     uri: str
     suite: str
@@ -32,40 +36,42 @@ class Source:
 def sources_of(distribution: Distribution) -> tuple[Source, ...]:
     """The sources of a distribution, its main suite first.
 
-    Raises BuildError when neither a setting nor the machine's apt names a mirror for it.
+    Raises BuildError when neither a setting nor the machine's apt names a mirror for it, or its keys are missing.
     """
-    keyring = _KEYRINGS[distribution.name]
+    mirrors = {suite.archive: _mirror(suite.archive) for suite in distribution.suites}
+    keyring = Settings().keyrings.get(distribution.name.lower()) or Path(distribution.keyring)
     if not keyring.exists():
+        name = distribution.name.lower()
         raise BuildError(
-            f"The keys of {distribution.name} are missing ({keyring}). Install them: "
-            f"apt-get install {distribution.name.lower()}-archive-keyring"
+            f"The keys of {distribution.name} are missing ({keyring}). Install them: apt-get install "
+            f"{distribution.keyring_package}, or say where they are: "
+            f"""INGOT_KEYRINGS='{{"{name}": "/path/to/keys.gpg"}}'"""
         )
     return tuple(
-        Source(_mirror(distribution.name, suite.endswith("-security")), suite, distribution.components, keyring)
+        Source(f"{mirrors[suite.archive]}/{suite.path}".rstrip("/"), suite.name, distribution.components, keyring)
         for suite in distribution.suites
     )
 
 
-def _mirror(name: str, security: bool) -> str:
-    configured = Settings().mirrors
-    key = f"{name.lower()}-security" if security else name.lower()
-    mirror = configured.get(key) or _machine_mirrors(name).get(security)
+def _mirror(archive: str) -> str:
+    mirror = Settings().mirrors.get(archive) or _machine_mirrors().get(archive)
     if mirror is None:
         raise BuildError(
-            f"No mirror is known for {key}: this machine's apt has none. Set it: "
-            f"""INGOT_MIRRORS='{{"{key}": "http://mirror.example/{key}"}}'"""
+            f"No mirror is known for {archive}: this machine's apt has none. Set it: "
+            f"""INGOT_MIRRORS='{{"{archive}": "http://mirror.example/{archive}"}}'"""
         )
     return mirror.rstrip("/")
 
 
 @functools.cache
-def _machine_mirrors(name: str) -> dict[bool, str]:
-    """{is it the security archive: URI} of the first source of that distribution in the machine's apt."""
-    mirrors: dict[bool, str] = {}
+def _machine_mirrors() -> dict[str, str]:
+    """{archive: URI} of the first source of each archive in the machine's apt."""
+    mirrors: dict[str, str] = {}
     targets = run(["apt-get", "indextargets", "--format", "$(RELEASE)|$(REPO_URI)", "Created-By: Packages"])
     for line in targets.splitlines():
         release, uri = line.split("|", 1)
-        match = _RELEASE_NAMES[name].fullmatch(release.removesuffix("/updates"))
-        if match:
-            mirrors.setdefault(match["pocket"] == "-security", uri)
+        for archive, names in _RELEASE_NAMES.items():
+            if names.fullmatch(release):
+                is_ports = uri.rstrip("/").endswith(_PORTS)
+                mirrors.setdefault(_PORTS if archive == "ubuntu" and is_ports else archive, uri)
     return mirrors

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ingot.build.errors import BuildError
+from ingot.build.families import Family
 from ingot.build.packages.sources import Source
 from ingot.build.sandbox import run_in_tree
 from ingot.build.template import Template
 from ingot.build.template_rules import HOSTNAME
 from ingot.build.tree import files
 from ingot.build.tree.boot_scripts import set_up_boot_scripts
-from ingot.build.tree.keyboard import set_up_keyboard
 from ingot.build.tree.network import set_up_network
 from ingot.build.tree.users import set_up_users
 
@@ -25,18 +25,10 @@ _TRANSIENT = (
     "/etc/.pwd.lock",
     "/run/*",
     "/tmp/*",  # noqa: S108 - of the image
-    "/var/cache/apt/*.bin",
-    "/var/cache/apt/archives/*.deb",
-    "/var/cache/debconf/*-old",
     "/var/cache/ldconfig/aux-cache",
-    "/var/lib/apt/lists/*",
     "/var/lib/dbus/machine-id",
-    "/var/lib/dpkg/*-old",
-    "/var/lib/dpkg/lock*",
-    "/var/lib/dpkg/triggers/Lock",
     "/var/lib/systemd/random-seed",
     "/var/log/*.log",
-    "/var/log/apt/*",
     "/var/log/btmp",
     "/var/log/faillog",
     "/var/log/lastlog",
@@ -46,6 +38,7 @@ _TRANSIENT = (
 
 def configure(
     tree: Path,
+    family: Family,
     template: Template,
     *,
     sources: tuple[Source, ...],
@@ -58,23 +51,23 @@ def configure(
     _set_hostname(tree, installation.hostname or _hostname_of(template.name))
     _set_time_zone(tree, installation.timezone or "UTC")
     if installation.keyboard:
-        set_up_keyboard(tree, installation.keyboard, env, log)
+        family.set_keyboard(tree, installation.keyboard, env, log)
     if installation.welcome_message:
         files.write(tree, "/etc/motd", installation.welcome_message.rstrip("\n") + "\n")
     files.write(tree, "/etc/default/locale", "LANG=C.UTF-8\n")
-    _set_package_sources(tree, sources)
+    family.set_package_sources(tree, sources)
     set_up_users(tree, installation, env, log)
     set_up_network(tree, installation)
     units = set_up_boot_scripts(tree, template.config, boot_scripts_dir)
     units += _copy_guest_files(tree)
     units += ["systemd-networkd.service", "systemd-resolved.service"]
     run_in_tree(tree, ["systemctl", "enable", *units], env=env, log=log)
-    clean(tree)
+    clean(tree, family)
 
 
-def clean(tree: Path) -> None:
+def clean(tree: Path, family: Family) -> None:
     """Remove what belongs to one machine or one build."""
-    for pattern in _TRANSIENT:
+    for pattern in (*_TRANSIENT, *family.transient):
         files.remove(tree, pattern)
     # Empty and not missing: the machine gets an identity at boot, but is not asked for one at the console.
     files.write(tree, "/etc/machine-id", "", mode=0o444)
@@ -104,18 +97,6 @@ def _set_time_zone(tree: Path, zone: str) -> None:
         raise BuildError(f"There is no time zone {zone}: use a name such as Europe/London or UTC.")
     files.link(tree, "/etc/localtime", f"/usr/share/zoneinfo/{zone}")
     files.write(tree, "/etc/timezone", f"{zone}\n")
-
-
-def _set_package_sources(tree: Path, sources: tuple[Source, ...]) -> None:
-    paragraphs = []
-    for uri in dict.fromkeys(source.uri for source in sources):
-        suites = [source for source in sources if source.uri == uri]
-        paragraphs.append(
-            f"Types: deb\nURIs: {uri}\nSuites: {' '.join(source.suite for source in suites)}\n"
-            f"Components: {' '.join(suites[0].components)}\nSigned-By: {suites[0].keyring}\n"
-        )
-    files.remove(tree, "/etc/apt/sources.list")
-    files.write(tree, "/etc/apt/sources.list.d/system.sources", "\n".join(paragraphs))
 
 
 def _copy_guest_files(tree: Path) -> list[str]:

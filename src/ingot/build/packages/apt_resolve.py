@@ -7,59 +7,38 @@ import re
 import tempfile
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from debian.deb822 import Packages
 
 from ingot.build.errors import BuildError
-from ingot.build.packages.repository import Repository, join_version
+from ingot.build.packages.repository import ResolvedPackage, join_version
 from ingot.build.run import ProgramFailedError
 from ingot.build.template import Package
+
+if TYPE_CHECKING:
+    from ingot.build.packages.apt_repository import AptRepository
 
 _URI_LINE = re.compile(r"'(?P<uri>[^']+)' (?P<file>\S+) (?P<size>\d+)")
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 
 
-@dataclass(frozen=True)
-class ResolvedPackage:
-    """A package of the solution: everything needed to fetch it, prove it and describe it.
-
-    `repository` is the suite and `path` the place below its mirror.
-    `size` and `installed_size` are bytes; `level` is 0 for a package that was asked for, else the length of
-    the shortest chain of dependencies from one that was.
-    """
-
-    name: str
-    version: str
-    arch: str
-    sha256: str
-    size: int
-    installed_size: int
-    repository: str
-    path: str
-    level: int
-
-
-def resolve(repository: Repository, wanted: Sequence[Package]) -> list[ResolvedPackage]:
-    """The packages that installing `wanted` on an empty machine takes, sorted by name.
-
-    Raises BuildError that names every package that does not exist, with near matches, or repeats apt's own
-    explanation of a conflict.
-    """
-    with repository.reading():
-        arguments = [*(_argument(package) for package in wanted), "?essential"]
-        solution = repository.solutions / f"{_key(repository, arguments)}.json"
-        if solution.exists():
-            return [ResolvedPackage(**entry) for entry in json.loads(solution.read_bytes())]
-        _refuse_unknown(repository, wanted)
-        resolved = _solve(repository, {package.name for package in wanted}, arguments)
-        _keep(solution, resolved)
+def resolve(repository: "AptRepository", wanted: Sequence[Package]) -> list[ResolvedPackage]:
+    """What `Repository.resolve` promises; the caller holds the package lists."""
+    arguments = [*(_argument(package) for package in wanted), "?essential"]
+    solution = repository.solutions / f"{_key(repository, arguments)}.json"
+    if solution.exists():
+        return [ResolvedPackage(**entry) for entry in json.loads(solution.read_bytes())]
+    _refuse_unknown(repository, wanted)
+    resolved = _solve(repository, {package.name for package in wanted}, arguments)
+    _keep(solution, resolved)
     return resolved
 
 
-def _solve(repository: Repository, asked: set[str], arguments: Sequence[str]) -> list[ResolvedPackage]:
+def _solve(repository: "AptRepository", asked: set[str], arguments: Sequence[str]) -> list[ResolvedPackage]:
     """Ask apt's solver, and look up what it chose."""
     try:
         listing = repository.apt(["apt-get", "install", "-q", "--print-uris", "--", *arguments])
@@ -96,7 +75,7 @@ def _solve(repository: Repository, asked: set[str], arguments: Sequence[str]) ->
     )
 
 
-def _key(repository: Repository, arguments: Sequence[str]) -> str:
+def _key(repository: "AptRepository", arguments: Sequence[str]) -> str:
     return hashlib.sha256("\n".join((repository.snapshot(), *arguments)).encode()).hexdigest()
 
 
@@ -115,7 +94,7 @@ def _argument(package: Package) -> str:
     return f"{package.name}={join_version(package.epoch, package.version, package.release or '')}"
 
 
-def _refuse_unknown(repository: Repository, wanted: Iterable[Package]) -> None:
+def _refuse_unknown(repository: "AptRepository", wanted: Iterable[Package]) -> None:
     known = set(repository.apt(["apt-cache", "pkgnames"]).split())
     problems = []
     for package in wanted:
@@ -133,7 +112,7 @@ def _refuse_unknown(repository: Repository, wanted: Iterable[Package]) -> None:
         _refuse_unknown_version(repository, package)
 
 
-def _refuse_unknown_version(repository: Repository, package: Package) -> None:
+def _refuse_unknown_version(repository: "AptRepository", package: Package) -> None:
     wanted = join_version(package.epoch, package.version or "", package.release or "")
     lines = repository.apt(["apt-cache", "madison", package.name]).splitlines()
     versions = [line.split("|")[1].strip() for line in lines]
