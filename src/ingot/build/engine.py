@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ingot.build import namespace
+from ingot.build import emulation, namespace
 from ingot.build.cache import Cache, entry_key, log_of
 from ingot.build.disk import grub
 from ingot.build.disk.ext4 import size_needed
@@ -44,6 +44,8 @@ _STAGES = {
 #: What is kept beside a disk: what is in it, and the logs of the stages that made it.
 _EVIDENCE = "evidence"
 _DISK_STAGES = ("packages", "install", "configure", "disk")
+#: Stages that run the image's own programs.
+_IN_TREE = ("install", "configure", "disk")
 
 
 class Build:
@@ -56,6 +58,8 @@ class Build:
         self._on_progress = on_progress
         self._stage = "dependencies"
         self._last: Progress | None = None
+        #: What people should know of a build that takes longer than others.
+        self._remark = ""
 
     def run(self) -> BuildResult:
         """Build; raises BuildError. Everything but the output and the caches lies below the request's scratch.
@@ -115,6 +119,10 @@ class Build:
             _require_space(directory, needed)
         with self._enter("packages"):
             package_files = self._fetch(manifest)
+        architecture = manifest.distribution.architecture
+        emulation.prepare(architecture, self.request.scratch)
+        if emulation.is_foreign(architecture):
+            self._remark = f" ({architecture.name} by emulation, which is slow)"
         with ExitStack() as layers:
             with self._enter("install"):
                 tree = self._install(manifest, package_files, layers)
@@ -189,10 +197,8 @@ class Build:
                 work=work,
                 env=environment,
                 log=self._log,
-                on_progress=lambda part, what: self._report(0.8 * share * part, what),
+                on_progress=lambda part, what: self._report(share * part, what),
             )
-            self._report(0.8 * share, "Making the initial RAM disk")
-            make_initramfs(tree, environment, self._log)
 
         def make_full(upper: Path) -> None:
             with self._mounted([base], upper) as tree:
@@ -318,7 +324,8 @@ class Build:
         begin = _STAGES[self._stage][0]
         end = min([start for start in starts if start > begin], default=100)
         percentage = int(begin + (end - begin) * min(1.0, part))
-        progress = Progress(stage=self._stage, percentage=percentage, message=message)
+        remark = self._remark if self._stage in _IN_TREE else ""
+        progress = Progress(stage=self._stage, percentage=percentage, message=message + remark)
         if progress != self._last:
             self._last = progress
             self._on_progress(progress)

@@ -6,9 +6,9 @@ from pathlib import Path
 from ingot.build.cache import Cache, CachedPackage, CacheEntry
 from ingot.build.families import FAMILIES
 from ingot.build.packages import fetch
-from ingot.build.sparse import digest
+from ingot.build.sparse import data_digest
 
-#: The file beside a cached disk that holds its SHA-256.
+#: The file beside a cached disk that holds the hash of its data.
 DIGEST = "sha256"
 
 
@@ -30,6 +30,6 @@ def _disk_problem(directory: Path) -> str | None:
         recorded = directory / f"{file.name}.{DIGEST}"
         if not recorded.exists():
             return f"the digest of {file.name} is missing"
-        if digest(file) != recorded.read_text(encoding="ascii"):
+        if data_digest(file) != recorded.read_text(encoding="ascii"):
             return f"the content of {file.name} has changed"
     return None

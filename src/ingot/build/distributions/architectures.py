@@ -9,7 +9,8 @@ class Architecture:
     """A kind of processor: `name` is the API's and the kernel's word, `debian` and `rpm` those of the packages.
 
     `efi` is the suffix of UEFI's file names, `grub_efi` and `grub_bios` are GRUB's platforms (None: it has no BIOS),
-    `console` the kernel's first serial port, `root_partition` the type that a GPT gives the root file system.
+    `console` the kernel's first serial port, `root_partition` the type that a GPT gives the root file system,
+    `elf_machine` the number that programs carry.
     """
 
     name: str
@@ -20,6 +21,7 @@ class Architecture:
     grub_bios: str | None
     console: str
     root_partition: str
+    elf_machine: int
     aliases: tuple[str, ...] = ()
 
 
@@ -32,6 +34,7 @@ X86_64 = Architecture(
     grub_bios="i386-pc",
     console="ttyS0,115200",
     root_partition="4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709",
+    elf_machine=62,
     aliases=("amd64", "x86-64", "x64"),
 )
 AARCH64 = Architecture(
@@ -43,6 +46,7 @@ AARCH64 = Architecture(
     grub_bios=None,
     console="ttyAMA0,115200",
     root_partition="B921B045-1DF0-41C3-AF44-4C6F280D3FAE",
+    elf_machine=183,
     aliases=("arm64",),
 )
 ARCHITECTURES: tuple[Architecture, ...] = (X86_64, AARCH64)

@@ -12,7 +12,7 @@ from packageurl import PackageURL
 from ingot.build.distributions import Distribution
 from ingot.build.evidence.licences import Licence, read_copyright
 from ingot.build.manifest import Manifest
-from ingot.build.packages.resolve import ResolvedPackage
+from ingot.build.packages.repository import ResolvedPackage
 from ingot.build.tree import files
 
 _NEEDS = ("Pre-Depends", "Depends")

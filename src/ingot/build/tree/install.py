@@ -1,15 +1,22 @@
 """Install packages into a tree: unpack, then let dpkg configure them."""
 
+import shlex
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 from ingot.build.sandbox import run_in_tree
+from ingot.build.tree.initramfs import make_initramfs
 from ingot.build.tree.unpack import base_closure, make_skeleton, read_package_files, unpack
 
-#: Tools that look at the running machine: meaningless in a tree. The engine does their work, once.
-_POSTPONED = ("/usr/sbin/update-initramfs", "/usr/sbin/update-grub", "/usr/sbin/grub-install")
+#: Tools that look at the running machine: meaningless in a tree. The engine does their work, once. And the question
+#: whether this is a changed root: asked in one that has its own first process, it is answered wrongly.
+_POSTPONED = ("/usr/sbin/update-initramfs", "/usr/sbin/update-grub", "/usr/sbin/grub-install", "/usr/bin/ischroot")
+_CERTIFICATES = "/usr/sbin/update-ca-certificates"
+#: Programs that are told of new certificates, such as Java's own store: their packages count on the certificates.
+_CERTIFICATE_HOOKS = "etc/ca-certificates/update.d/*"
 _DPKG = ("dpkg", "--force-unsafe-io", "--force-confnew")
 _BATCH = 300
 
@@ -23,7 +30,10 @@ def install_base(
     log: Path,
     on_progress: Callable[[float, str], None],
 ) -> None:
-    """Fill an empty tree with packages; `on_progress` gets the part done (0 to 1) and what is going on."""
+    """Fill an empty tree with packages and make the initial RAM disk of its kernels.
+
+    `on_progress` gets the part done (0 to 1) and what is going on.
+    """
     packages = read_package_files(files, work)
     make_skeleton(tree)
     base = base_closure(packages)
@@ -37,7 +47,16 @@ def install_base(
         _run_preinst_scripts(tree, [p.info_name for p in direct if p.has_preinst and p.name not in base], env, log)
         _unpack_with_dpkg(tree, [package.path for package in scripted], env, log)
         on_progress(0.5, "Configuring packages")
-        _configure(tree, len(packages), env, log, on_progress)
+        certificates = (tree / _CERTIFICATES[1:]).exists() and not any(tree.glob(_CERTIFICATE_HOOKS))
+        postponed = (*_POSTPONED, _CERTIFICATES) if certificates else _POSTPONED
+        _configure(tree, len(packages), env, log, on_progress, postponed)
+        on_progress(0.8, "Making the initial RAM disk")
+        with ThreadPoolExecutor(1) as beside:
+            # The one keeps a core busy, and neither looks at what the other makes.
+            certified = beside.submit(run_in_tree, tree, [_CERTIFICATES], env=env) if certificates else None
+            make_initramfs(tree, env, log)
+        if certified is not None:
+            certified.result()
 
 
 def install_more(
@@ -52,14 +71,13 @@ def install_more(
 
 def _run_preinst_scripts(tree: Path, names: Sequence[str], env: Mapping[str, str], log: Path) -> None:
     """Run the scripts of the base: before it was unpacked, not even they could run."""
+    lines = ["set -e", "export DPKG_MAINTSCRIPT_NAME=preinst DPKG_ROOT= DPKG_ADMINDIR=/var/lib/dpkg"]
     for name in names:
-        variables = {
-            "DPKG_MAINTSCRIPT_PACKAGE": name.partition(":")[0],
-            "DPKG_MAINTSCRIPT_NAME": "preinst",
-            "DPKG_ROOT": "",
-            "DPKG_ADMINDIR": "/var/lib/dpkg",
-        }
-        run_in_tree(tree, [f"/var/lib/dpkg/info/{name}.preinst", "install"], env={**env, **variables}, log=log)
+        package = shlex.quote(name.partition(":")[0])
+        script = shlex.quote(f"/var/lib/dpkg/info/{name}.preinst")
+        # The script may be the last thing that is heard of a build.
+        lines += [f"echo Running {script}", f"DPKG_MAINTSCRIPT_PACKAGE={package} {script} install"]
+    run_in_tree(tree, ["sh", "-c", "\n".join(lines)], env=env, log=log)
 
 
 def _unpack_with_dpkg(tree: Path, files: Sequence[Path], env: Mapping[str, str], log: Path) -> None:
@@ -70,7 +88,12 @@ def _unpack_with_dpkg(tree: Path, files: Sequence[Path], env: Mapping[str, str],
 
 
 def _configure(
-    tree: Path, count: int, env: Mapping[str, str], log: Path, on_progress: Callable[[float, str], None]
+    tree: Path,
+    count: int,
+    env: Mapping[str, str],
+    log: Path,
+    on_progress: Callable[[float, str], None],
+    postponed: Sequence[str] = _POSTPONED,
 ) -> None:
     done = 0
 
@@ -78,17 +101,16 @@ def _configure(
         nonlocal done
         if line.startswith("status: ") and line.endswith(": installed"):
             done += 1
-            on_progress(min(1.0, 0.5 + 0.5 * done / count), "Configuring packages")
+            on_progress(min(0.8, 0.5 + 0.3 * done / count), "Configuring packages")
 
     with tempfile.TemporaryDirectory() as directory:
         nothing = Path(directory) / "nothing"
         nothing.write_text("#!/bin/sh\nexit 0\n", encoding="ascii")
         nothing.chmod(0o755)
-        postponed = [path for path in _POSTPONED if (tree / path.lstrip("/")).exists()]
         _dpkg(
             tree,
             ["--configure", "--pending"],
-            binds=[(nothing, path) for path in postponed],
+            binds=[(nothing, path) for path in postponed if (tree / path.lstrip("/")).exists()],
             on_line=follow,
             env=env,
             log=log,
