@@ -35,7 +35,7 @@ X86_64 = Architecture(
     console="ttyS0,115200",
     root_partition="4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709",
     elf_machine=62,
-    aliases=("amd64", "x86-64", "x64"),
+    aliases=("amd64",),
 )
 AARCH64 = Architecture(
     name="aarch64",
