@@ -1,8 +1,9 @@
 """Settings of the server and the build engine: one table, read from `INGOT_*` environment variables."""
 
 from pathlib import Path
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -11,6 +12,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="INGOT_", extra="ignore")
 
+    processes: int = Field(default=1, ge=1, le=256, description="Server processes that answer requests.")
     data_dir: Path = Field(
         default=Path("~/.local/share/ingot"), description="Where the database, artifacts and caches live."
     )
@@ -37,7 +39,30 @@ class Settings(BaseSettings):
     largest_upload: int = Field(default=32 << 30, description="Bytes that a file or an archive sent to it may have.")
     download_key_lifetime: int = Field(default=7 * 86400, description="Seconds that an unused download key is good.")
     download_resume_window: int = Field(
-        default=900, description="Seconds in which a broken download may be resumed; 0 for not at all."
+        default=900, ge=0, description="Seconds in which a broken download may be resumed; 0 for not at all."
+    )
+    download_silence: float = Field(
+        default=60, gt=0, description="Seconds after which a client that takes nothing of its download is dropped."
+    )
+    downloads_per_object: int | None = Field(
+        default=None, ge=1, description="Downloads of one image (or other file) at once; without it, any number."
+    )
+    downloads_per_user: int | None = Field(
+        default=None, ge=1, description="Downloads of all files of one user at once; without it, any number."
+    )
+    download_rate_per_object: int | None = Field(
+        default=None,
+        ge=1024,
+        description="Bytes per second that all downloads of one image (or other file) have together; without it, any.",
+    )
+    download_rate_per_user: int | None = Field(
+        default=None,
+        ge=1024,
+        description="Bytes per second that the downloads of all files of one user have together; without it, any.",
+    )
+    accelerated_downloads: Literal["nginx"] | None = Field(
+        default=None,
+        description="`nginx` when the server stands behind nginx with deploy/nginx.conf: nginx then sends the files.",
     )
     lease_seconds: int = Field(default=20, description="Seconds of silence after which a worker counts as lost.")
     parallel_builds: int = Field(default=2, description="Builds that a worker runs at once.")
@@ -59,6 +84,15 @@ class Settings(BaseSettings):
     root_password: str | None = Field(
         default=None, repr=False, description="The administrator's password at the first start."
     )
+
+    @model_validator(mode="after")
+    def _limits_are_kept(self) -> Self:
+        if self.accelerated_downloads and (self.downloads_per_object or self.downloads_per_user):
+            raise ValueError(
+                "INGOT_DOWNLOADS_PER_OBJECT and INGOT_DOWNLOADS_PER_USER cannot be kept when nginx sends the files: "
+                "leave them out and use limit_conn, as deploy/nginx.conf shows"
+            )
+        return self
 
     @property
     def directory(self) -> Path:

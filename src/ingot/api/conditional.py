@@ -10,7 +10,7 @@ from ingot.messages import codec
 from ingot.messages.base import Message, UForgeObject, UForgeObjects
 from ingot.messages.table import table_of
 
-_TAG = re.compile(r'\s*(W/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*(?:,|$)')
+_TAG = re.compile(r'[ \t,]*(W/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*(?:,|$)')
 
 
 def stamp(message: Message) -> str:

@@ -20,6 +20,8 @@ from ingot.store.base import now
 #: Query parameters whose values are secrets: no message and no log shows them.
 SECRET_PARAMETERS = ("downloadId", "signature", "autopasswd", "password", "apiKey")
 _SECRET = re.compile(rf"(?i)\b({'|'.join(SECRET_PARAMETERS)})=[^&\s]*")
+#: When to try again what is refused because there are too many.
+_RETRY_SECONDS = 10
 _log = structlog.get_logger()
 
 
@@ -46,6 +48,7 @@ _STATUS: Mapping[type[Exception], int] = {
     services.InvalidError: 400,
     services.ConflictError: 409,
     services.ForbiddenError: 403,
+    services.TooManyError: 429,
     services.StorageFullError: 507,
     UnauthorizedError: 401,
     PreconditionFailedError: 412,
@@ -69,6 +72,8 @@ def error_response(request: Request, error: Exception) -> Response:
         message, message_id, parameters = error.message, error.message_id, error.parameters
         if status == 401:
             headers["WWW-Authenticate"] = 'Basic realm="Ingot", charset="UTF-8"'
+        if status == 429:
+            headers["Retry-After"] = str(_RETRY_SECONDS)
     elif isinstance(error, MalformedMessageError):
         status, message, message_id = 400, str(error), "ERROR.MESSAGE.MALFORMED"
     elif isinstance(error, ArtifactError):

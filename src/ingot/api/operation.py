@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ingot.api.authentication import Authenticator
+from ingot.api.downloads.transfers import Transfers
 from ingot.messages.base import Message
 from ingot.services.artifacts import sweep
 from ingot.services.errors import NotFoundError
@@ -36,6 +37,7 @@ class Server:
     secret: bytes
     vault: Vault
     authenticator: Authenticator
+    transfers: Transfers
 
 
 @dataclass

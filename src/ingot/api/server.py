@@ -1,9 +1,13 @@
 """The web server process."""
 
+import functools
+
 import uvicorn
 
 from ingot.api.app import create_app
 from ingot.api.authentication import Authenticator
+from ingot.api.downloads.transfers import Transfers
+from ingot.api.http.protocol import Protocol
 from ingot.api.operation import Server
 from ingot.services.secrets import server_secret, vault
 from ingot.settings import Settings
@@ -21,6 +25,7 @@ def make_server(settings: Settings, database: Database) -> Server:
         secret=server_secret(settings),
         vault=opened,
         authenticator=Authenticator(opened),
+        transfers=Transfers(settings, database),
     )
 
 
@@ -28,6 +33,7 @@ def server_config(settings: Settings, database: Database, host: str, port: int) 
     """uvicorn's configuration for Ingot's application."""
     return uvicorn.Config(
         create_app(make_server(settings, database)),
+        http=functools.partial(Protocol, silence=settings.download_silence),  # type: ignore[arg-type]
         host=host,
         port=port,
         access_log=False,

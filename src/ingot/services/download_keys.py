@@ -8,11 +8,13 @@ import base64
 import datetime as dt
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import cast
 
-from sqlalchemy import CursorResult, delete, func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import CursorResult, ScalarSelect, delete, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.orm import Session, aliased
 
 from ingot.services.errors import ForbiddenError
 from ingot.store.base import now
@@ -33,38 +35,62 @@ def derive(secret: bytes, kind: str, object_id: int, serial: int) -> str:
 
 def present(session: Session, secret: bytes, kind: str, ids: Sequence[int]) -> dict[int, str]:
     """The keys that objects have now; an object without a good one is missing from the answer."""
-    query = select(DownloadKey).where(
+    query = select(DownloadKey.object_id, DownloadKey.serial).where(
         DownloadKey.kind == kind,
         DownloadKey.object_id.in_(ids),
         DownloadKey.used.is_(None),
         DownloadKey.expires > now(),
     )
-    rows = sorted(session.scalars(query), key=lambda row: row.serial)
-    return {row.object_id: derive(secret, kind, row.object_id, row.serial) for row in rows}
+    rows = session.execute(query.order_by(DownloadKey.serial))
+    return {object_id: derive(secret, kind, object_id, serial) for object_id, serial in rows}
 
 
-def issue(session: Session, secret: bytes, kind: str, object_id: int, lifetime: int) -> str:
-    """Give an object its next key, good for `lifetime` seconds. Must run in a writing transaction."""
-    if (key := present(session, secret, kind, [object_id]).get(object_id)) is not None:
-        return key
-    query = select(func.max(DownloadKey.serial)).where(DownloadKey.kind == kind, DownloadKey.object_id == object_id)
-    serial = (session.scalar(query) or 0) + 1
-    key = derive(secret, kind, object_id, serial)
-    session.add(
-        DownloadKey(
-            kind=kind,
-            object_id=object_id,
-            serial=serial,
-            key_hash=_hash(key),
-            expires=now() + dt.timedelta(seconds=lifetime),
+def issue(session: Session, secret: bytes, kind: str, ids: Sequence[int], lifetime: int) -> dict[int, str]:
+    """Give each object that has no good key its next one, good for `lifetime` seconds; returns the keys of all.
+
+    Must run in a writing transaction. Two that issue at once give the same key, as it follows from what is there.
+    """
+    keys = present(session, secret, kind, ids)
+    missing = [object_id for object_id in ids if object_id not in keys]
+    if not missing:
+        return keys
+    of_missing = (DownloadKey.kind == kind, DownloadKey.object_id.in_(missing))
+    last = select(DownloadKey.object_id, func.max(DownloadKey.serial)).where(*of_missing)
+    serials: dict[int, int] = {row[0]: row[1] for row in session.execute(last.group_by(DownloadKey.object_id))}
+    time = now()
+    # Those that open nothing any more go, except an object's last one: from it follows the number of the next.
+    session.execute(
+        delete(DownloadKey).where(
+            *of_missing,
+            DownloadKey.serial < _last_serial(),
+            or_(DownloadKey.finished.is_not(None), DownloadKey.used.is_(None), DownloadKey.resume_until < time),
         )
     )
-    session.flush()
-    return key
+    new = {object_id: serials.get(object_id, 0) + 1 for object_id in missing}
+    for object_id, serial in new.items():
+        keys[object_id] = derive(secret, kind, object_id, serial)
+    insert = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgresql_insert
+    session.execute(
+        insert(DownloadKey).on_conflict_do_nothing(),
+        [
+            {
+                "kind": kind,
+                "object_id": object_id,
+                "serial": serial,
+                "key_hash": _hash(keys[object_id]),
+                "expires": time + dt.timedelta(seconds=lifetime),
+            }
+            for object_id, serial in new.items()
+        ],
+    )
+    return keys
 
 
 def recognise(session: Session, kind: str, object_id: int, key: str) -> DownloadKey:
-    """The row of a key that was issued for this object; raises KeyRefusedError."""
+    """The row of a key that was issued for this object; raises KeyRefusedError.
+
+    It is looked up by its hash: how long that takes says nothing about how much of a guess is right.
+    """
     row = session.scalars(select(DownloadKey).where(DownloadKey.key_hash == _hash(key))).first()
     if row is None or row.kind != kind or row.object_id != object_id:
         raise KeyRefusedError("This download key opens nothing here. Read the object again for its present key.")
@@ -98,8 +124,14 @@ def use(session: Session, row: DownloadKey, resume_window: int) -> None:
         raise KeyRefusedError("This download key was used a moment ago: it opens one download.")
 
 
+def extend(session: Session, row_ids: Collection[int], resume_window: int) -> None:
+    """Let what has been broken off, or may be at any moment, be resumed for the whole window from now on."""
+    until = now() + dt.timedelta(seconds=resume_window)
+    session.execute(update(DownloadKey).where(DownloadKey.id.in_(row_ids)).values(resume_until=until))
+
+
 def finish(session: Session, row_id: int) -> None:
-    """Note that the last byte was sent: nothing is left to resume."""
+    """Note that the client has got the last byte: nothing is left to resume."""
     session.execute(update(DownloadKey).where(DownloadKey.id == row_id).values(finished=now()))
 
 
@@ -110,3 +142,13 @@ def forget(session: Session, kind: str, object_ids: Sequence[int]) -> None:
 
 def _hash(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _last_serial() -> ScalarSelect[int]:
+    """The number of the last key of the same object."""
+    other = aliased(DownloadKey)
+    return (
+        select(func.max(other.serial))
+        .where(other.kind == DownloadKey.kind, other.object_id == DownloadKey.object_id)
+        .scalar_subquery()
+    )

@@ -40,6 +40,12 @@ class ForbiddenError(ServiceError):
     message_id = "ERROR.FORBIDDEN"
 
 
+class TooManyError(ServiceError):
+    """There are as many of something at once as there may be; it is possible later."""
+
+    message_id = "ERROR.TOO_MANY"
+
+
 class StorageFullError(ServiceError):
     """There is no room for it."""
 

@@ -131,7 +131,7 @@ def complete(session: Session, image: Image, result: BuildResult, secret: bytes,
             [{"image_id": image.id, **package.model_dump()} for package in result.packages],
         )
     if image.sha256 and image.compress:
-        download_keys.issue(session, secret, KIND, image.id, lifetime)
+        download_keys.issue(session, secret, KIND, [image.id], lifetime)
 
 
 def file_name(image: Image) -> str:

@@ -12,10 +12,12 @@ from sqlalchemy.orm import Session
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_SECONDS = 30
-#: Numbers of the locks for `exclude_others`: who migrates, who adds or removes artifacts, who sweeps the queue.
+#: Numbers of the locks for `exclude_others`: who migrates, who adds or removes artifacts, who sweeps the queue,
+#: who counts downloads.
 MIGRATION_LOCK = 4_711_001
 ARTIFACT_LOCK = 4_711_002
 QUEUE_LOCK = 4_711_003
+DOWNLOAD_LOCK = 4_711_004
 #: The largest id that every database can look for.
 LARGEST_ID = 2**31 - 1
 

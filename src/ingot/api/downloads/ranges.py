@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 #: More ranges than this are no resumed download; the answer is then the whole file.
 MOST_RANGES = 8
-_SPEC = re.compile(r"(\d{1,19})-(\d{0,19})|-(\d{1,19})")
+#: Longer numbers than any file needs are ignored with their header, before they cost anything.
+_SPEC = re.compile(r"([0-9]{1,19})-([0-9]{0,19})|-([0-9]{1,19})")
 
 
 class UnsatisfiableRangeError(Exception):
@@ -38,7 +39,7 @@ def parse(header: str | None, size: int) -> list[ByteRange] | None:
     if header is None:
         return None
     unit, separator, specs = header.partition("=")
-    if not separator or unit.strip().lower() != "bytes" or specs.count(",") >= 4 * MOST_RANGES:
+    if not separator or unit.lower() != "bytes" or specs.count(",") >= 4 * MOST_RANGES:
         return None
     ranges, seen = [], 0
     for spec in specs.split(","):

@@ -1,35 +1,31 @@
-"""Send a file, or parts of it, as the conditions of the request allow."""
+"""What is answered to a request for a file: all of it, parts of it, or why not, as its conditions say (RFC 9110)."""
 
 import base64
 import datetime as dt
-import os
-import secrets
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Self
 from urllib.parse import quote
 
-import anyio
-import anyio.to_thread
-from anyio import CancelScope
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
 from ingot.api import conditional
 from ingot.api.downloads.ranges import ByteRange, UnsatisfiableRangeError, parse
 from ingot.api.errors import PreconditionFailedError, uforge_error
 
-_CHUNK = 1 << 20
-
 
 @dataclass(frozen=True)
 class Downloadable:
-    """A file that can be downloaded. Its content never changes: the SHA-256 is its entity tag."""
+    """A file that can be downloaded. Its content never changes: the SHA-256 is its entity tag.
+
+    `kind` and `object_id` say of which object it is; `owner_id` is the user that it belongs to.
+    """
 
     kind: str
     object_id: int
+    owner_id: int
     file_name: str
     path: Path
     size: int
@@ -41,6 +37,28 @@ class Downloadable:
         """The entity tag, without its quotes."""
         return self.sha256
 
+    @cached_property
+    def headers(self) -> dict[str, str]:
+        """The headers of every answer about the file."""
+        return {
+            "ETag": f'"{self.tag}"',
+            "Last-Modified": conditional.format_date(self.last_modified),
+            "Accept-Ranges": "bytes",
+            "Cache-Control": "private, no-transform",
+            "Referrer-Policy": "no-referrer",
+            "X-Content-Type-Options": "nosniff",
+        }
+
+    @cached_property
+    def content_headers(self) -> dict[str, str]:
+        """The headers of answers that have content of the file, except those of the content itself."""
+        digest = base64.b64encode(bytes.fromhex(self.sha256)).decode()
+        return {
+            **self.headers,
+            "Content-Disposition": content_disposition(self.file_name),
+            "Repr-Digest": f"sha-256=:{digest}:",
+        }
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -50,70 +68,46 @@ class Plan:
     ranges: tuple[ByteRange, ...] = ()
 
     @property
-    def sends_content(self) -> bool:
-        """Whether bytes of the file leave the server."""
+    def has_content(self) -> bool:
+        """Whether bytes of the file leave the server, unless the request is HEAD."""
         return self.status in (200, 206)
 
+    def reaches_end_of(self, file: Downloadable) -> bool:
+        """Whether the file's last byte is among what is sent."""
+        return self.status == 200 or any(part.end == file.size for part in self.ranges)
 
-def plan(request: Request, file: Downloadable) -> Plan:
-    """Evaluate the request's conditions in RFC 9110's order; raises PreconditionFailedError."""
-    headers = request.headers
+
+def plan(method: str, headers: Headers, file: Downloadable) -> Plan:
+    """Evaluate a request's conditions in RFC 9110's order; raises PreconditionFailedError."""
     modified = file.last_modified.replace(microsecond=0)
-    if (if_match := headers.get("if-match")) is not None:
+    if (if_match := _whole(headers, "if-match")) is not None:
         if not conditional.matches(if_match, file.tag, weak=False):
             raise PreconditionFailedError("The file is not the one that If-Match names.")
-    elif (since := conditional.http_date(headers.get("if-unmodified-since"))) is not None and modified > since:
+    elif (since := conditional.http_date(_whole(headers, "if-unmodified-since"))) is not None and modified > since:
         raise PreconditionFailedError("The file is newer than If-Unmodified-Since.")
-    if conditional.is_unmodified(headers, file.tag, file.last_modified):
+    if (if_none_match := _whole(headers, "if-none-match")) is not None:
+        if conditional.matches(if_none_match, file.tag, weak=True):
+            return Plan(304)
+    elif (since := conditional.http_date(_whole(headers, "if-modified-since"))) is not None and modified <= since:
         return Plan(304)
-    if request.method == "HEAD" or not if_range_holds(headers, file):
+    if method == "HEAD" or not _if_range_holds(headers, file):
         return Plan(200)
     try:
-        ranges = parse(headers.get("range"), file.size)
+        ranges = parse(_whole(headers, "range"), file.size)
     except UnsatisfiableRangeError:
         return Plan(416)
     return Plan(200) if ranges is None else Plan(206, tuple(ranges))
 
 
-def if_range_holds(headers: Mapping[str, str], file: Downloadable) -> bool:
-    """Whether a Range may be served: there is no If-Range, or it names this very file."""
-    text = headers.get("if-range")
-    if text is None:
-        return True
-    if text.strip().startswith(('"', "W/")):
-        return text.strip() != "*" and conditional.matches(text, file.tag, weak=False)
-    return conditional.http_date(text) == file.last_modified.replace(microsecond=0)
-
-
-def resumes(headers: Mapping[str, str], file: Downloadable) -> bool:
+def resumes(headers: Headers, file: Downloadable) -> bool:
     """Whether a request goes on with a broken download: a Range that is bound to the file by its entity tag."""
-    if_range = headers.get("if-range", "").strip()
-    return "range" in headers and if_range == f'"{file.tag}"'
+    return "range" in headers and headers.get("if-range", "").strip(" \t") == f'"{file.tag}"'
 
 
-def content_disposition(name: str) -> str:
-    """The header that offers a file name of any characters (RFC 6266)."""
-    plain = "".join(char if " " <= char <= "~" and char not in '"\\%;' else "_" for char in name)
-    extended = "" if plain == name else f"; filename*=UTF-8''{quote(name, safe='')}"
-    return f'attachment; filename="{plain}"{extended}'
-
-
-def _headers(file: Downloadable) -> dict[str, str]:
-    return {
-        "ETag": f'"{file.tag}"',
-        "Last-Modified": conditional.format_date(file.last_modified),
-        "Accept-Ranges": "bytes",
-        "Cache-Control": "private, no-transform",
-        "Referrer-Policy": "no-referrer",
-        "X-Content-Type-Options": "nosniff",
-    }
-
-
-def respond(request: Request, file: Downloadable, planned: Plan) -> Response:
-    """The response of a plan."""
-    headers = _headers(file)
+def without_content(request: Request, file: Downloadable, planned: Plan) -> Response:
+    """The answer of a plan to HEAD, and of one that has no content."""
     if planned.status == 304:
-        return Response(status_code=304, headers=headers)
+        return Response(status_code=304, headers=file.headers)
     if planned.status == 416:
         size = str(file.size)
         return uforge_error(
@@ -122,93 +116,32 @@ def respond(request: Request, file: Downloadable, planned: Plan) -> Response:
             f"The range lies outside the file of {size} bytes.",
             "ERROR.RANGE",
             (size,),
-            {**headers, "Content-Range": f"bytes */{size}"},
+            {**file.headers, "Content-Range": f"bytes */{size}"},
         )
-    return FileResponse.of(file, planned, None)
+    headers = {**file.content_headers, "Content-Length": str(file.size)}
+    return Response(status_code=planned.status, headers=headers, media_type="application/octet-stream")
 
 
-class FileResponse(Response):
-    """Sends a file's bytes in large pieces; each stream holds one piece in memory and no thread while it waits.
+def content_disposition(name: str) -> str:
+    """The header that offers a file name of any characters (RFC 6266)."""
+    safe = "".join("_" if char < " " or char in "/\\\x7f" else char for char in name)
+    plain = "".join(char if " " <= char <= "~" and char not in '"%;' else "_" for char in safe)
+    extended = "" if plain == safe else f"; filename*=UTF-8''{quote(safe, safe='', errors='replace')}"
+    return f'attachment; filename="{plain}"{extended}'
 
-    `on_sent` runs in a thread once the file's last byte has been handed over.
-    """
 
-    @classmethod
-    def of(cls, file: Downloadable, planned: Plan, on_sent: Callable[[], None] | None) -> Self:
-        """The response of a plan that sends content."""
-        digest = base64.b64encode(bytes.fromhex(file.sha256)).decode()
-        headers = {
-            **_headers(file),
-            "Content-Disposition": content_disposition(file.file_name),
-            "Repr-Digest": f"sha-256=:{digest}:",
-        }
-        return cls(file, planned, headers, on_sent)
+def _if_range_holds(headers: Headers, file: Downloadable) -> bool:
+    """Whether a Range may be served: there is no If-Range, or it names this very file."""
+    text = _whole(headers, "if-range")
+    if text is None:
+        return True
+    text = text.strip(" \t")
+    if '"' in text:
+        return text == f'"{file.tag}"'
+    return conditional.http_date(text) == file.last_modified.replace(microsecond=0)
 
-    def __init__(
-        self, file: Downloadable, planned: Plan, headers: Mapping[str, str], on_sent: Callable[[], None] | None
-    ) -> None:
-        # Opened at once: whatever happens to the name from now on, this download has its content.
-        self._descriptor = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC)
-        self._file, self._on_sent = file, on_sent
-        self._parts: list[bytes | ByteRange] = []
-        media_type = "application/octet-stream"
-        if planned.status == 200:
-            self._parts = [ByteRange(0, file.size)]
-        elif len(planned.ranges) == 1:
-            self._parts = list(planned.ranges)
-            headers = {**headers, "Content-Range": planned.ranges[0].content_range(file.size)}
-        else:
-            boundary = secrets.token_hex(16)
-            media_type = f"multipart/byteranges; boundary={boundary}"
-            for part in planned.ranges:
-                head = f"\r\n--{boundary}\r\nContent-Type: application/octet-stream\r\n"
-                self._parts += [f"{head}Content-Range: {part.content_range(file.size)}\r\n\r\n".encode(), part]
-            self._parts.append(f"\r\n--{boundary}--\r\n".encode())
-        length = sum(part.size if isinstance(part, ByteRange) else len(part) for part in self._parts)
-        super().__init__(None, planned.status, {**headers, "Content-Length": str(length)}, media_type)
 
-    def close(self) -> None:
-        """Let go of the file, for a response that is not sent."""
-        os.close(self._descriptor)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the response until its end or until the client has gone; the file is closed either way."""
-        complete = False
-
-        async def watch(scope: CancelScope) -> None:
-            # The server drops what is sent to a client that is gone: without looking, we would not notice.
-            while (await receive())["type"] != "http.disconnect":
-                pass
-            scope.cancel()
-
-        try:
-            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            if scope["method"] == "HEAD":
-                await send({"type": "http.response.body", "body": b""})
-                return
-            async with anyio.create_task_group() as group:
-                group.start_soon(watch, group.cancel_scope)
-                for part in self._parts:
-                    if isinstance(part, bytes):
-                        await send({"type": "http.response.body", "body": part, "more_body": True})
-                    else:
-                        await self._send_range(part, send)
-                await anyio.sleep(0)
-                complete = not group.cancel_scope.cancel_called
-                await send({"type": "http.response.body", "body": b""})
-                group.cancel_scope.cancel()
-            last = max((part.end for part in self._parts if isinstance(part, ByteRange)), default=0)
-            if complete and self._on_sent is not None and last == self._file.size:
-                await anyio.to_thread.run_sync(self._on_sent)
-        finally:
-            self.close()
-
-    async def _send_range(self, part: ByteRange, send: Send) -> None:
-        position = part.start
-        while position < part.end:
-            size = min(_CHUNK, part.end - position)
-            chunk = await anyio.to_thread.run_sync(os.pread, self._descriptor, size, position)
-            if not chunk:
-                raise OSError(f"{self._file.path.name} ends at byte {position} of {self._file.size}")
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            position += len(chunk)
+def _whole(headers: Headers, name: str) -> str | None:
+    """A header's value; lines of the same name are one list."""
+    values = headers.getlist(name)
+    return ", ".join(values) if values else None

@@ -176,6 +176,7 @@ def fetch(call: Call) -> Response:
         return Downloadable(
             kind=_KIND,
             object_id=script.id,
+            owner_id=appliance.owner_id,
             file_name=script.file_name or script.name,
             path=call.server.artifacts.path(script.sha256),
             size=script.size or 0,

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session, joinedload, lazyload
 from starlette.responses import Response
 
 from ingot.api.downloads.response import Downloadable
-from ingot.api.downloads.room import download
+from ingot.api.downloads.room import download, present_keys
 from ingot.api.listing import QUERY_PARAMETERS, Listing, flag
 from ingot.api.operation import Call, Chapter
 from ingot.api.operations.appliance import find_appliance
@@ -16,7 +16,7 @@ from ingot.messages.base import Message, OpStatus
 from ingot.messages.common import OpStatuses
 from ingot.messages.image import Image, Images, PublishImages
 from ingot.messages.package import ImagePkgs
-from ingot.services import attempts, download_keys, images
+from ingot.services import attempts, images
 from ingot.services.errors import NotFoundError
 from ingot.store import tables
 
@@ -65,15 +65,7 @@ def _image(call: Call) -> tables.Image:
 
 def _represent(call: Call, rows: Sequence[tables.Image]) -> list[Image]:
     """Images with their present download keys; one whose key was used up or expired gets its next one."""
-    server = call.server
-    ready = [row.id for row in rows if row.sha256 and row.compress]
-    keys = download_keys.present(call.session, server.secret, images.KIND, ready) if ready else {}
-    missing = [image_id for image_id in ready if image_id not in keys]
-    if missing:
-        with server.database.transaction() as session:
-            lifetime = server.settings.download_key_lifetime
-            for image_id in missing:
-                keys[image_id] = download_keys.issue(session, server.secret, images.KIND, image_id, lifetime)
+    keys = present_keys(call, images.KIND, [row.id for row in rows if row.sha256 and row.compress])
     return [representations.image(row, keys.get(row.id)) for row in rows]
 
 
@@ -188,6 +180,7 @@ def fetch(call: Call) -> Response:
         return Downloadable(
             kind=images.KIND,
             object_id=row.id,
+            owner_id=row.owner_id,
             file_name=row.file_name or "",
             path=call.server.artifacts.path(row.sha256 or ""),
             size=row.size or 0,

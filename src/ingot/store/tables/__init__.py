@@ -5,7 +5,7 @@ from ingot.store.tables.appliance import Appliance, BootScript, InstallProfile, 
 from ingot.store.tables.attempt import Attempt
 from ingot.store.tables.catalogue import Distribution, DistributionProfile, Package, TargetFormat, TargetPlatform
 from ingot.store.tables.credentials import ApiKey, Certificate, CloudAccount, SshKey
-from ingot.store.tables.download_key import DownloadKey
+from ingot.store.tables.download import Download, DownloadKey
 from ingot.store.tables.image import Image, ImagePackage
 from ingot.store.tables.quota import Quota
 
@@ -18,6 +18,7 @@ __all__ = [
     "CloudAccount",
     "Distribution",
     "DistributionProfile",
+    "Download",
     "DownloadKey",
     "Image",
     "ImagePackage",

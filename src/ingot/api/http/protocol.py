@@ -1,0 +1,119 @@
+"""The HTTP protocol of Ingot's server: uvicorn's, with bounds for what clients send, and with `zerocopysend`."""
+
+import asyncio
+import functools
+from typing import Any
+
+from uvicorn._types import ASGI3Application
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.utils import is_ssl
+from uvicorn.server import ServerState
+
+from ingot.api.http.zerocopy import FileSender
+
+#: Bytes that the headers of a request may have together.
+LARGEST_HEAD = 256 * 1024
+#: Seconds in which the headers of a request have to be here.
+HEAD_SECONDS = 20.0
+_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+_TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
+class Protocol(HttpToolsProtocol):
+    """One connection. `silence`: seconds after which a client that takes nothing of a file counts as gone."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        silence: float,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._silence = silence
+        self._senders: set[FileSender] = set()
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._head_size = 0
+        self._is_in_head, self._is_refused = True, False
+
+    # A slow or endless head must hold neither a connection nor memory for long.
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client is there; it has some time to ask for something."""
+        super().connection_made(transport)
+        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._refuse, _TOO_SLOW)
+
+    def data_received(self, data: bytes) -> None:
+        """Take in a part of a request."""
+        if self._is_in_head:
+            self._head_size += len(data)
+        super().data_received(data)
+        if self._is_in_head and self._head_size:
+            if self._head_size > LARGEST_HEAD:
+                self._refuse(_TOO_LARGE)
+            elif self._head_timer is None:
+                self._head_timer = self.loop.call_later(HEAD_SECONDS, self._refuse, _TOO_SLOW)
+
+    def on_message_begin(self) -> None:
+        """A request begins: the client has got what was sent before."""
+        for sender in tuple(self._senders):
+            sender.client_goes_on()
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """The head is here."""
+        self._is_in_head = False
+        self._forget_head_timer()
+        if sum(len(name) + len(value) + 4 for name, value in self.headers) > LARGEST_HEAD:
+            self._refuse(_TOO_LARGE)
+        if not self._is_refused:
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take in a part of the body."""
+        if not self._is_refused:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is here; what comes now is the next one's head."""
+        self._is_in_head, self._head_size = True, 0
+        if not self._is_refused:
+            super().on_message_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client has gone, or the connection was closed by us."""
+        self._forget_head_timer()
+        super().connection_lost(exc)
+        for sender in tuple(self._senders):
+            sender.connection_lost(exc)
+
+    def _forget_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _refuse(self, answer: bytes) -> None:
+        self._forget_head_timer()
+        self._is_refused = True
+        if not self.transport.is_closing():
+            if self.cycle is None or self.cycle.response_complete:
+                self.transport.write(answer)
+            self.transport.close()
+
+    # Files
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        if not is_ssl(self.transport):  # encrypted bytes are made in this process: nothing could be saved
+            app = functools.partial(self._run, app, cycle)
+        super()._start_asgi_task(cycle, app)
+
+    async def _run(self, app: Any, cycle: RequestResponseCycle, scope: Any, receive: Any, _send: Any) -> None:
+        with FileSender(cycle, self.loop, self._silence) as sender:
+            self._senders.add(sender)
+            try:
+                await app({**scope, "extensions": sender.extensions()}, receive, sender.send)
+            finally:
+                self._senders.discard(sender)

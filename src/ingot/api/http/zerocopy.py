@@ -1,0 +1,260 @@
+"""ASGI's `http.response.zerocopysend` for uvicorn: files go from the page cache to the socket by sendfile(2).
+
+Their bytes never enter this process: a client costs no buffer and no thread, however slow it is. The event loop says
+when a socket takes more, and what it takes is handed over at once; only what has to come from the disk first is handed
+over by a thread, so that a slow disk holds up nobody else.
+
+A second extension, `ingot.response.delivered`, tells whether the client has got every byte.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import socket
+import struct
+import termios
+from collections.abc import MutableMapping
+from typing import Any, Self
+
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+ZEROCOPY = "http.response.zerocopysend"
+DELIVERED = "ingot.response.delivered"
+#: Bytes after which the other clients have their turn.
+_TURN = 1 << 20
+#: Seconds between looks at what the client's side has not confirmed yet.
+_FIRST_LOOK, _LAST_LOOK = 0.002, 0.25
+#: A kernel with bytes for a program that has gone breaks the connection: within so many seconds, or it counts as well.
+_REGRET_SECONDS = 2.0
+_PROBE = [bytearray(1)]
+#: The states (linux/tcp.h) in which the other side has closed: TIME_WAIT, CLOSE, CLOSE_WAIT, LAST_ACK, CLOSING.
+_CLOSED_BY_PEER = frozenset({6, 7, 8, 9, 11})
+
+
+class FileSender:
+    """Sends the files of one response. A context that lets go of everything at its end.
+
+    `silence`: seconds after which a client that takes nothing counts as gone.
+    """
+
+    def __init__(self, cycle: RequestResponseCycle, loop: asyncio.AbstractEventLoop, silence: float) -> None:
+        self._cycle, self._loop, self._silence = cycle, loop, silence
+        self._socket: socket.socket | None = None
+        self._news: asyncio.Future[bool] | None = None
+        self._is_over = self._is_broken = self._goes_on = False
+        self._error: OSError | None = None
+        self._file = -1
+        self._position = self._end = 0
+
+    def extensions(self) -> dict[str, dict[str, Any]]:
+        """What the application finds in its scope."""
+        return {ZEROCOPY: {}, DELIVERED: {"wait": self.delivered}}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._socket is not None:
+            self._socket.close()
+
+    # What happens to the connection
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """It has ended."""
+        self._is_over, self._is_broken = True, error is not None
+        if not self._cycle.response_complete:
+            self._cycle.disconnected = True
+        self._wake()
+
+    def client_goes_on(self) -> None:
+        """Another request begins."""
+        self._goes_on = self._cycle.response_complete
+        self._wake()
+
+    def _wake(self, *, is_news: bool = True) -> None:
+        if self._news is not None and not self._news.done():
+            self._news.set_result(is_news)
+
+    # The extensions
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        """ASGI's `send`; raises ConnectionError when the client goes before a file was handed over."""
+        if message["type"] != ZEROCOPY:
+            await self._cycle.send(message)  # type: ignore[arg-type]
+            return
+        cycle = self._cycle
+        if not cycle.response_started or cycle.response_complete or cycle.chunked_encoding is not False:
+            raise RuntimeError(f"{ZEROCOPY} belongs after the start of a response that has a Content-Length")
+        file = message["file"]
+        descriptor: int = file if isinstance(file, int) else file.fileno()
+        offset, count = message.get("offset"), message.get("count")
+        if offset is None:
+            offset = os.lseek(descriptor, 0, os.SEEK_CUR)
+        if count is None:
+            count = os.fstat(descriptor).st_size - offset
+        if cycle.scope["method"] != "HEAD":
+            if count > cycle.expected_content_length:
+                raise RuntimeError("Response content longer than Content-Length")
+            await self._send_file(descriptor, offset, count)
+            cycle.expected_content_length -= count
+        if not message.get("more_body", False):
+            await cycle.send({"type": "http.response.body", "body": b"", "more_body": False})
+            if not cycle.keep_alive and self._socket is not None:
+                # Our copy of the socket keeps it open; the client waits for its end.
+                with contextlib.suppress(OSError):
+                    self._socket.shutdown(socket.SHUT_WR)
+
+    async def delivered(self) -> bool:
+        """Wait until it shows whether the client got the whole response, as far as anybody can know.
+
+        Its kernel has to confirm every byte. Then its program got them if it closes the connection properly, or sends
+        another request, or lets some time pass: bytes for a program that has gone break the connection.
+        """
+        if self._socket is None:
+            return not self._is_broken
+        pause, silent, confirmed, before = _FIRST_LOOK, 0.0, 0.0, -1
+        while not self._goes_on:
+            if self._is_broken or self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                return False
+            unconfirmed = self._unconfirmed()
+            if unconfirmed == 0:
+                if self._is_closed_by_peer() or confirmed >= _REGRET_SECONDS:
+                    return True
+                confirmed += pause
+            elif silent >= self._silence:
+                return False
+            silent = silent + pause if unconfirmed == before else 0.0
+            before = unconfirmed
+            await self._until_news(pause)
+            pause = min(2 * pause, _LAST_LOOK)
+        return True
+
+    def _unconfirmed(self) -> int:
+        """Bytes that are in our kernel, or on the way."""
+        return int(struct.unpack("i", fcntl.ioctl(self._own_socket(), termios.TIOCOUTQ, bytes(4)))[0])
+
+    def _is_closed_by_peer(self) -> bool:
+        try:
+            state = self._own_socket().getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+        except OSError:  # a socket of another kind
+            return self._is_over
+        return state in _CLOSED_BY_PEER
+
+    async def _until_news(self, seconds: float) -> bool:
+        """Wait until something happens, or for so long; returns whether it did."""
+        self._news = self._loop.create_future()
+        timer = self._loop.call_later(seconds, lambda: self._wake(is_news=False))
+        try:
+            return await self._news
+        finally:
+            timer.cancel()
+
+    # Handing over
+
+    async def _send_file(self, descriptor: int, offset: int, count: int) -> None:
+        await self._flush()
+        self._file, self._position, self._end = descriptor, offset, offset + count
+        while self._position < self._end:
+            self._require_client()
+            if self._is_cached():
+                self._hand_over()
+            else:
+                await self._hand_over_in_thread()
+            if self._position < self._end:
+                await self._while_writable()
+        self._require_client()
+
+    async def _flush(self) -> None:
+        """Wait until what was written before has left for the socket."""
+        transport, flow = self._cycle.transport, self._cycle.flow
+        if transport.get_write_buffer_size():
+            await asyncio.sleep(0)
+        if transport.get_write_buffer_size():
+            transport.set_write_buffer_limits(0)
+            try:
+                async with asyncio.timeout(self._silence):
+                    await flow.drain()
+            except TimeoutError:
+                self._give_up()
+            finally:
+                transport.set_write_buffer_limits()
+        self._require_client()
+
+    async def _while_writable(self) -> None:
+        """Hand over while content is in the page cache, at every turn in which the socket takes something."""
+        own = self._own_socket()
+        self._loop.add_writer(own.fileno(), self._on_writable)
+        try:
+            while True:
+                before = self._position
+                if await self._until_news(self._silence):
+                    break
+                if self._position == before:
+                    self._give_up()
+        finally:
+            self._loop.remove_writer(own.fileno())
+        if self._error is not None:
+            raise self._error
+
+    def _on_writable(self) -> None:
+        if not self._is_cached():
+            self._wake()
+            return
+        try:
+            self._hand_over()
+        except OSError as error:
+            self._error = error
+        if self._error is not None or self._position == self._end:
+            self._wake()
+
+    def _hand_over(self) -> None:
+        """Give the kernel what the socket takes; raises OSError when the client has gone or the file is too short."""
+        size = min(self._end - self._position, _TURN)
+        try:
+            sent = os.sendfile(self._own_socket().fileno(), self._file, self._position, size)
+        except BlockingIOError:
+            return
+        if sent == 0:
+            raise OSError(f"the file ends at byte {self._position}, before byte {self._end}")
+        self._position += sent
+
+    async def _hand_over_in_thread(self) -> None:
+        job = self._loop.run_in_executor(None, self._hand_over)
+        try:
+            await asyncio.shield(job)
+        finally:
+            # Whatever happens here: no thread may use descriptors that are closed by then.
+            while not job.done():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait([job])
+
+    def _is_cached(self) -> bool:
+        """Whether the next turn's content is in memory, as far as the file system tells."""
+        last = min(self._position + _TURN, self._end) - 1
+        try:
+            os.preadv(self._file, _PROBE, last, os.RWF_NOWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        return True
+
+    def _own_socket(self) -> socket.socket:
+        """A copy of the socket: the loop lets us watch it, and its number stays ours when theirs is closed."""
+        if self._socket is None:
+            theirs = self._cycle.transport.get_extra_info("socket")
+            self._require_client()
+            self._socket = socket.fromfd(theirs.fileno(), theirs.family, theirs.type)
+        return self._socket
+
+    def _require_client(self) -> None:
+        if self._is_over or self._cycle.transport.is_closing():
+            raise ConnectionResetError("the client has gone")
+
+    def _give_up(self) -> None:
+        """Break the connection to a client that takes nothing: our kernel keeps nothing for it either."""
+        if self._socket is not None:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._cycle.transport.abort()
+        raise ConnectionAbortedError("the client takes nothing")
