@@ -33,6 +33,12 @@ def bound_memory(size: int) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (size, size))
 
 
+def raise_file_limit() -> None:
+    """Let this process have as many open files as it may: one that serves thousands needs several for each."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def is_alive(process: int) -> bool:
     """Whether a process exists and has not ended (a zombie has)."""
     try:

@@ -1,5 +1,6 @@
 """The server's application: all chapters under both base paths, errors, logs and metrics around them."""
 
+import os
 import re
 import time
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import structlog
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
@@ -67,7 +69,11 @@ def _fixed(content: bytes, media_type: str) -> Any:
 
 def _metrics(registry: CollectorRegistry) -> Any:
     async def handle(_request: Request) -> Response:
-        return Response(generate_latest(registry), media_type="text/plain; version=0.0.4")
+        everything = registry
+        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # one of several processes, which add up their figures there
+            everything = CollectorRegistry()
+            MultiProcessCollector(everything)  # type: ignore[no-untyped-call]
+        return Response(generate_latest(everything), media_type="text/plain; version=0.0.4")
 
     return handle
 

@@ -29,11 +29,14 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 for any free one.", min=0, max=65535)] = 8080,
     data_dir: Annotated[Path | None, typer.Option(help="Where everything is kept.")] = None,
+    processes: Annotated[
+        int | None, typer.Option(help="Processes that answer requests; else INGOT_PROCESSES, or 1.", min=1, max=256)
+    ] = None,
 ) -> None:
     """Run the server with a local worker."""
     from ingot.cli.serve import serve as run  # noqa: PLC0415
 
-    run(host, port, data_dir)
+    run(host, port, data_dir, processes)
 
 
 @app.command()

@@ -1,63 +1,102 @@
 """`ingot serve`: the server and its worker."""
 
-import contextlib
 import os
+import signal
 import socket
-import subprocess
 import sys
-import threading
+import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
-from types import FrameType
 
 import structlog
-import uvicorn
 from alembic.util.exc import CommandError
+from pydantic import ValidationError
 from rich.table import Table
 from sqlalchemy import make_url
 from sqlalchemy.exc import DatabaseError
 
-from ingot.api.server import server_config
+from ingot.api.server import GRACE_SECONDS, WebServer, server_config
 from ingot.cli.output import console, fail
+from ingot.cli.supervise import Hang, Stop, Supervised
 from ingot.jobs.worker import lock_file
 from ingot.logs import set_up_logs
-from ingot.process import bound_environment
+from ingot.process import raise_file_limit
 from ingot.services import first_start
 from ingot.settings import Settings
 from ingot.store.database import MIGRATION_LOCK, Database
 
 _log = structlog.get_logger()
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
 _POLL_SECONDS = 0.2
-#: The worker hands back what it does in this time, or is killed; downloads under way are cut after it.
-_GRACE_SECONDS = 15
 
 
-def serve(host: str, port: int, data_dir: Path | None) -> None:
+def serve(host: str, port: int, data_dir: Path | None, processes: int | None) -> None:
     """Run the server until it is asked to stop."""
     if data_dir is not None:
         os.environ["INGOT_DATA_DIR"] = str(data_dir.expanduser().absolute())
-    settings = Settings()
+    if processes is not None:
+        os.environ["INGOT_PROCESSES"] = str(processes)
+    settings = _settings()
     set_up_logs()
+    raise_file_limit()
     _make_data_dir(settings)
     listener = _listen(host, port)
     database, password = _open_database(settings)
-    config = server_config(settings, database, host, port)
-    config.timeout_graceful_shutdown = _GRACE_SECONDS
     _introduce(settings, listener, password)
-    server = _Server(config)
-    with WorkerProcess(settings, server):
-        server.run(sockets=[listener])
+    if settings.processes == 1:
+        server = WebServer(server_config(settings, database, host, port))
+        with _worker(settings, server):
+            server.run(sockets=[listener])
+    else:
+        database.close()
+        _run_processes(settings, listener)
     _log.info("server ended")
 
 
-class _Server(uvicorn.Server):
-    """Ends by itself at the first SIGINT or SIGTERM, so that the worker is ended too; at once at the second one."""
+class _Signals:
+    """What signals ask of a server that is several processes."""
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Take note of a signal."""
+    def __init__(self) -> None:
+        self.should_exit = self.force_exit = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._note)
+
+    def _note(self, _number: int, _frame: object) -> None:
         self.force_exit = self.should_exit
         self.should_exit = True
+
+
+def _run_processes(settings: Settings, listener: socket.socket) -> None:
+    """Run the server as several processes that share the socket and the database; one that dies is started again."""
+    stop = _Signals()
+    argv = [sys.executable, "-m", "ingot.api.process", str(listener.fileno())]
+    with tempfile.TemporaryDirectory(prefix="ingot-metrics-") as metrics, ExitStack() as stack:
+        environment = {"PROMETHEUS_MULTIPROC_DIR": metrics}
+        for _ in range(settings.processes):
+            process = Supervised(
+                "server process", argv, stop, GRACE_SECONDS + 5, environment=environment, file=listener.fileno()
+            )
+            stack.enter_context(process)
+        stack.enter_context(_worker(settings, stop))
+        while not stop.should_exit:
+            time.sleep(_POLL_SECONDS)
+
+
+def _worker(settings: Settings, stop: Stop) -> Supervised:
+    """The worker beside the server; what it does then is handed back to the queue."""
+    hang = Hang(lock_file(settings), 3.0 * settings.lease_seconds)
+    return Supervised("worker", [sys.executable, "-m", "ingot.jobs.worker"], stop, GRACE_SECONDS, hang=hang)
+
+
+def _settings() -> Settings:
+    try:
+        return Settings()
+    except ValidationError as error:
+        reasons = [
+            f"{'.'.join(f'INGOT_{part}'.upper() for part in reason['loc'])} {reason['msg']}".strip()
+            for reason in error.errors(include_url=False, include_input=False)
+        ]
+        fail(f"The settings are wrong: {'; '.join(reasons)}.")
 
 
 def _open_database(settings: Settings) -> tuple[Database, str | None]:
@@ -118,65 +157,3 @@ def _introduce(settings: Settings, listener: socket.socket, password: str | None
         table.add_row("Administrator", "root")
         table.add_row("Password", f"[bold]{password}[/bold] (shown this once: keep it)")
     console.print(table)
-
-
-class WorkerProcess:
-    """The worker beside the server: started again when it dies or hangs, ended with the server."""
-
-    def __init__(self, settings: Settings, server: uvicorn.Server) -> None:
-        self._server = server
-        self._lock = lock_file(settings)
-        self._patience = 3.0 * settings.lease_seconds
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._supervise, name="worker-supervisor")
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_error: object) -> None:
-        self._stopping.set()
-        self._thread.join()
-
-    def _supervise(self) -> None:
-        """Runs in a thread that lives as long as the server: the kernel ends the worker together with it."""
-        pause = _FIRST_PAUSE
-        while not self._is_stopping():
-            started = time.monotonic()
-            process = subprocess.Popen(
-                [sys.executable, "-m", "ingot.jobs.worker"], env=bound_environment(), stdin=subprocess.DEVNULL
-            )
-            self._watch(process)
-            if self._is_stopping():
-                self._end(process)
-                return
-            pause = _FIRST_PAUSE if time.monotonic() - started > 60 else min(pause * 2, _LONGEST_PAUSE)
-            _log.error("the worker ended and is started again", status=process.wait(), seconds=pause)
-            self._stopping.wait(pause)
-
-    def _watch(self, process: "subprocess.Popen[bytes]") -> None:
-        """Return when the worker ended, was killed because it hung, or has to stop."""
-        seen, changed = self._touched(), time.monotonic()
-        while process.poll() is None and not self._is_stopping():
-            if self._touched() != seen:
-                seen, changed = self._touched(), time.monotonic()
-            elif time.monotonic() - changed > self._patience:
-                _log.error("the worker hangs and is killed", seconds=self._patience)
-                process.kill()
-                process.wait()
-            self._stopping.wait(_POLL_SECONDS)
-
-    def _is_stopping(self) -> bool:
-        return self._stopping.is_set() or self._server.should_exit
-
-    def _touched(self) -> int:
-        with contextlib.suppress(OSError):
-            return self._lock.stat().st_mtime_ns
-        return 0
-
-    def _end(self, process: "subprocess.Popen[bytes]") -> None:
-        process.terminate()
-        deadline = time.monotonic() + _GRACE_SECONDS
-        while process.poll() is None and time.monotonic() < deadline and not self._server.force_exit:
-            time.sleep(0.05)
-        process.kill()
-        process.wait()

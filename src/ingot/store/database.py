@@ -5,8 +5,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.orm import Session
 
@@ -63,6 +61,10 @@ class Database:
 
     def migrate(self, revision: str = "head") -> None:
         """Bring the tables to the present version, or up to `revision`; several servers may start at once."""
+        # Only who migrates loads the machinery for it.
+        from alembic import command  # noqa: PLC0415
+        from alembic.config import Config  # noqa: PLC0415
+
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS))
         with self.engine.connect() as plain, self._without_cascades(plain):
