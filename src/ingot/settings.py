@@ -79,6 +79,10 @@ class Settings(BaseSettings):
     cache_size: int = Field(
         default=20 << 30, description="Bytes that cached trees may take; the least recently used go first."
     )
+    allow_private_sources: bool = Field(
+        default=False,
+        description="Whether software may be fetched from private addresses, as those of one's own network.",
+    )
     archive_max_members: int = Field(default=200_000, description="Members that an uploaded archive may have.")
     archive_max_size: int = Field(default=32 << 30, description="Bytes that an archive may unpack to.")
     root_password: str | None = Field(

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ingot.build import emulation, namespace
+from ingot.build.archives import Limits
 from ingot.build.cache import Cache, entry_key, log_of
+from ingot.build.contents import Contents
 from ingot.build.disk import grub
 from ingot.build.disk.ext4 import size_needed
 from ingot.build.disk.files import FIRST, numbered, raw_disks
@@ -21,12 +23,13 @@ from ingot.build.evidence.record import Record
 from ingot.build.evidence.sbom import write_sboms
 from ingot.build.families import family_of, repository_of
 from ingot.build.formats.convert import convert, settle
-from ingot.build.manifest import Manifest, make_manifest, verify_files
+from ingot.build.manifest import Manifest, fitting_bundles, make_manifest
 from ingot.build.packages.fetch import fetch
 from ingot.build.packages.repository import ResolvedPackage, split_version
 from ingot.build.request import BuildRequest, BuildResult, DiskFile, InstalledPackage, Progress
 from ingot.build.sparse import data_digest
 from ingot.build.tree import files, network
+from ingot.build.tree.bundles import put_in_place
 from ingot.build.tree.configure import configure
 from ingot.build.verify import DIGEST
 from ingot.settings import Settings
@@ -86,6 +89,7 @@ class Build:
             packages=_package_list(manifest),
             timings=self.timings,
             identity=manifest.identity,
+            left_out=self._left_out(),
         )
         if request.simulate:
             return result
@@ -106,11 +110,27 @@ class Build:
         request = self.request
         if request.manifest is not None:
             manifest = Manifest.from_document(request.manifest)
-            verify_files(manifest, request.boot_scripts_dir)
+            self._contents(manifest).verify()
             return manifest
         if request.template is None:
             raise BuildError("The request has neither a template nor a manifest.")
-        return make_manifest(request.template, request.cache, request.boot_scripts_dir)
+        return make_manifest(request.template, request.cache, self._contents(), request.target_format)
+
+    def _left_out(self) -> list[str]:
+        request = self.request
+        unfit = fitting_bundles(request.template, request.target_format)[1] if request.template else []
+        return [f"{bundle.name} {bundle.version}" for bundle in unfit]
+
+    def _contents(self, manifest: Manifest | None = None) -> Contents:
+        """The files beside the template, as a manifest has them."""
+        request = self.request
+        return Contents(
+            request.boot_scripts_dir,
+            request.cache,
+            allow_private=request.allow_private_sources,
+            known=manifest.files if manifest else None,
+            on_progress=lambda message: self._report(0.5, message),
+        )
 
     def _build_disk(self, manifest: Manifest, place: Path) -> None:
         """Make the raw disk of a manifest in an empty directory."""
@@ -262,15 +282,20 @@ class Build:
             shutil.rmtree(work)
 
     def _configure(self, manifest: Manifest, tree: Path) -> None:
+        contents = self._contents(manifest)
         configure(
             tree,
             family_of(manifest.distribution),
             manifest.template,
             sources=manifest.sources,
-            boot_scripts_dir=self.request.boot_scripts_dir,
+            contents=contents,
             env=_environment(manifest),
             log=self._log,
         )
+        software, limits = manifest.template.bundles, Limits.of_settings()
+        put_in_place(tree, software, contents, limits, lambda name: self._report(0.5, f"Adding {name}"))
+        # What changed while it was being read is not what the manifest says.
+        contents.verify()
 
     def _make_disk(self, manifest: Manifest, tree: Path, raw: Path, identities: Identities) -> None:
         installation, distribution = manifest.template.installation, manifest.distribution

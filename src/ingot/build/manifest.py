@@ -15,13 +15,16 @@ from typing import Any, Self, TypeVar
 from passlib.hash import sha512_crypt
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from ingot.build import bundles, restriction
 from ingot.build.cache import entry_key
+from ingot.build.contents import Contents
 from ingot.build.distributions import Distribution, find_distribution
 from ingot.build.errors import BuildError
 from ingot.build.families import family_of
 from ingot.build.packages.repository import ResolvedPackage
 from ingot.build.packages.sources import Source
-from ingot.build.template import Package, RootUser, Template, User
+from ingot.build.request import TargetFormat
+from ingot.build.template import Bundle, Package, RootUser, Template, User
 
 #: Part of every identity: raise it when the engine makes other bytes from the same inputs.
 ENGINE = 4
@@ -33,8 +36,8 @@ _Account = TypeVar("_Account", RootUser, User)
 
 class Manifest(BaseModel):
     """A resolved build. `epoch` (seconds) is the time that the image takes as its own; `base` names the packages of
-    the layer that builds of the same distribution and profile share; `files` are boot scripts by SHA-256; `sources`
-    are the package sources that the machine will have."""
+    the layer that builds of the same distribution and profile share; `files` are what bundles and boot scripts are
+    made of, by SHA-256; `sources` are the package sources that the machine will have."""
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
@@ -127,13 +130,16 @@ class Manifest(BaseModel):
         return [package for package in self.packages if package.name not in self.base]
 
 
-def make_manifest(template: Template, cache: Path, boot_scripts_dir: Path | None) -> Manifest:
-    """Resolve a template against the distribution's current package lists.
+def make_manifest(template: Template, cache: Path, contents: Contents, target: TargetFormat | None = None) -> Manifest:
+    """Resolve a template against the distribution's current package lists, and the files that it names.
 
-    Raises BuildError when the template asks for what there is not.
+    `target` is the format that bundles may be restricted to. Raises BuildError when the template asks for what there
+    is not.
     """
     system = template.os
     distribution = find_distribution(system.name, system.version, system.arch)
+    software = bundles.gather(fitting_bundles(template, target)[0], contents)
+    template = template.model_copy(update={"bundles": software.bundles})
     repository = family_of(distribution).repository(distribution, cache)
     wanted = _wanted_packages(template, distribution)
     packages = repository.resolve(wanted)
@@ -146,7 +152,7 @@ def make_manifest(template: Template, cache: Path, boot_scripts_dir: Path | None
         epoch=int(repository.release_date().timestamp()),
         packages=tuple(packages),
         base=tuple(package.name for package in shared) if has_base else tuple(p.name for p in packages),
-        files={script.source: _hash_of(script.source, boot_scripts_dir) for script in template.config},
+        files={**{script.source: contents.sha256(script.source) for script in template.config}, **software.files},
         # Where the machine has the keys, not where this host keeps them.
         sources=tuple(replace(source, keyring=Path(distribution.keyring)) for source in repository.sources),
     )
@@ -161,26 +167,21 @@ def _wanted_packages(template: Template, distribution: Distribution) -> list[Pac
     wanted = {package.name: package for package in _base_packages(template, distribution)}
     if template.installation.keyboard:
         wanted |= {name: Package(name=name) for name in family_of(distribution).keyboard_packages}
+    wanted |= {package.name: package for package in bundles.distribution_packages(template.bundles)}
     wanted |= {package.name: package for package in template.os.pkgs}
     return [wanted[name] for name in sorted(wanted)]
 
 
-def _hash_of(source: str, directory: Path | None) -> str:
-    try:
-        content = ((directory or Path()) / source).read_bytes()
-    except OSError as error:
-        raise BuildError(f"The file {source} of the template cannot be read: {error.strerror}.") from error
-    return hashlib.sha256(content).hexdigest()
-
-
-def verify_files(manifest: Manifest, directory: Path | None) -> None:
-    """Make sure that the files beside a manifest are those it names; raises BuildError."""
-    for source, digest in manifest.files.items():
-        if _hash_of(source, directory) != digest:
-            raise BuildError(
-                f"The file {source} has changed since the manifest was made: its SHA-256 is not {digest}. "
-                "Bring the old file back, or make the manifest again."
-            )
+def fitting_bundles(template: Template, target: TargetFormat | None) -> tuple[list[Bundle], list[Bundle]]:
+    """The bundles of a template that are meant for its distribution and the format, and those that are left out."""
+    system = template.os
+    distribution = find_distribution(system.name, system.version, system.arch)
+    facts = restriction.distribution_facts(
+        distribution.name, distribution.version, distribution.arch, distribution.package_type
+    )
+    if target is not None:
+        facts |= restriction.format_facts(target.names, target.type)
+    return bundles.applicable(template.bundles, facts)
 
 
 def _without_clear_passwords(template: Template) -> Template:

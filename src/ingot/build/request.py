@@ -20,6 +20,13 @@ class Document(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class TargetFormat(Document):
+    """What restriction rules can ask of the format: all its names, and cloud, container, physical or virtual."""
+
+    names: tuple[str, ...]
+    type: str
+
+
 class BuildRequest(Document):
     """One build, of a template or of a manifest that one was resolved to before.
 
@@ -27,6 +34,8 @@ class BuildRequest(Document):
     is booted, and the build fails when units of the machine do. What the provenance says of the build: `image_name` is
     what the finished file will be called, `builder` a URI of who builds and `invocation` one of this build (made up
     when empty).
+    `boot_scripts_dir` has the files that the template names; `target` is the format as an organisation calls it,
+    where one does.
     """
 
     template: Template | None = None
@@ -39,6 +48,8 @@ class BuildRequest(Document):
     scratch: Path
     cache: Path
     boot_scripts_dir: Path | None = None
+    target: TargetFormat | None = None
+    allow_private_sources: bool = True
     image_name: str = "image"
     builder: str = ""
     invocation: str = ""
@@ -47,6 +58,11 @@ class BuildRequest(Document):
     def evidence(self) -> Path:
         """The directory where the build leaves its evidence, however it ends: see `ingot.build.evidence.record`."""
         return self.scratch / "evidence"
+
+    @property
+    def target_format(self) -> TargetFormat:
+        """The format that bundles may be restricted to."""
+        return self.target or TargetFormat(names=(self.format,), type="virtual")
 
 
 class InstalledPackage(Document):
@@ -85,6 +101,7 @@ class BuildResult(Document):
     packages: list[InstalledPackage]
     timings: dict[str, float]
     identity: str = ""
+    left_out: list[str] = []
     boot: BootReport | None = None
     more_disks: list[DiskFile] = []
 

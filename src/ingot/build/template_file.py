@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from ingot.build import template_rules
+from ingot.build import template_bundle_rules, template_rules
 from ingot.build.errors import BuildError
 from ingot.build.template import Section, Template
 
@@ -159,7 +159,8 @@ def _template(document: Any, reader: _Reader, directory: Path | None) -> Templat
     except ValidationError as error:
         mistakes += [_mistake(problem, reader) for problem in error.errors(include_url=False)]
     if directory is not None:
-        mistakes += [reader.mistake(path, words) for path, words in template_rules.findings(stack, directory)]
+        findings = (*template_rules.findings(stack, directory), *template_bundle_rules.findings(stack, directory))
+        mistakes += [reader.mistake(path, words) for path, words in findings]
     if mistakes:
         raise TemplateFileError(reader.file, mistakes)
     return template

@@ -44,7 +44,7 @@ def findings(stack: dict[str, Any], directory: Path) -> Iterator[Finding]:
     yield from _names(("stack", "config"), scripts, "is there twice")
     for index, script in scripts:
         if isinstance(source := script.get("source"), str):
-            yield from _source(("stack", "config", index, "source"), source, directory)
+            yield from missing_source(("stack", "config", index, "source"), source, directory)
 
 
 def near(word: str, known: Iterable[str]) -> str:
@@ -113,11 +113,14 @@ def _keys(place: tuple[str | int, ...], user: dict[str, Any]) -> Iterator[Findin
             yield (*place, "sshKeys", index, "publicKey"), words
 
 
-def _source(place: tuple[str | int, ...], source: str, directory: Path) -> Iterator[Finding]:
+def missing_source(
+    place: tuple[str | int, ...], source: str, directory: Path, *, may_be_directory: bool = False
+) -> Iterator[Finding]:
+    """What is wrong with a source that is to be a file (or a directory) below the template's directory."""
     path = Path(source)
     if path.is_absolute() or ".." in path.parts:
         yield place, f"{source!r}: lies outside the template's directory"
-    elif not (directory / path).is_file():
+    elif not (directory / path).is_file() and not (may_be_directory and (directory / path).is_dir()):
         here = [entry.name for entry in (directory / path).parent.glob("*") if entry.is_file()][:1000]
         hint = difflib.get_close_matches(path.name, here, n=1)
         meant = f"; did you mean {path.with_name(hint[0])}?" if hint else f" in {directory}"

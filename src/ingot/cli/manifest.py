@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from ingot.build.contents import Contents
 from ingot.build.errors import BuildError
 from ingot.build.manifest import make_manifest
 from ingot.build.template_file import load_template
@@ -16,7 +17,8 @@ def manifest(template_file: Path, cache_dir: Path) -> None:
     try:
         template = load_template(template_file)
         with errors.status("Checking dependencies"):
-            resolved = make_manifest(template, cache_dir.expanduser().absolute(), template_file.absolute().parent)
+            cache = cache_dir.expanduser().absolute()
+            resolved = make_manifest(template, cache, Contents(template_file.absolute().parent, cache))
     except BuildError as error:
         fail(error.message, detail=error.detail)
     document = json.dumps(resolved.document(), sort_keys=True, indent=1, ensure_ascii=True)

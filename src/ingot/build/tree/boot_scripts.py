@@ -1,8 +1,10 @@
-"""The template's boot scripts: one systemd unit each, in order, with their output in the journal."""
+"""Boot scripts of the template and its bundles: one systemd unit each, in order, with their output in the journal."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
+from ingot.build.contents import Contents
 from ingot.build.errors import BuildError
 from ingot.build.template import BootScript
 from ingot.build.tree import files
@@ -27,7 +29,7 @@ WantedBy=multi-user.target
 """
 
 
-def set_up_boot_scripts(tree: Path, scripts: tuple[BootScript, ...], sources: Path | None) -> list[str]:
+def set_up_boot_scripts(tree: Path, scripts: Sequence[BootScript], contents: Contents) -> list[str]:
     """Put the scripts in place; returns the names of their units, which have to be enabled.
 
     First-boot scripts run before every-boot scripts, each kind by order, then name; the failure of one does
@@ -40,7 +42,7 @@ def set_up_boot_scripts(tree: Path, scripts: tuple[BootScript, ...], sources: Pa
         unit = f"ingot-{identifier}.service"
         first = script.frequency == "firstboot"
         mark = f"ExecStartPost=/bin/mkdir -p {_DONE}\nExecStartPost=/usr/bin/touch {_DONE}/{identifier}\n"
-        files.write(tree, f"{_DIRECTORY}/{identifier}", _content(script, sources), mode=0o755)
+        files.write(tree, f"{_DIRECTORY}/{identifier}", _content(script, contents), mode=0o755)
         content = _UNIT.format(
             name=script.name.replace("%", "%%").replace("\n", " "),
             frequency="first boot" if first else "every boot",
@@ -56,14 +58,9 @@ def set_up_boot_scripts(tree: Path, scripts: tuple[BootScript, ...], sources: Pa
     return units
 
 
-def _content(script: BootScript, sources: Path | None) -> bytes:
-    if sources is None:
-        raise BuildError(f"Boot script {script.name} names the file {script.source}, but no directory was given.")
-    file = sources / script.source
-    if ".." in file.parts or Path(script.source).is_absolute():
-        raise BuildError(f"Boot script {script.name}: {script.source} lies outside the template's directory.")
+def _content(script: BootScript, contents: Contents) -> bytes:
     try:
-        content = file.read_bytes()
+        content = contents.path(script.source).read_bytes()
     except OSError as error:
         raise BuildError(f"Boot script {script.name}: {script.source} cannot be read: {error.strerror}.") from error
     return content if content.startswith(b"#!") else b"#!/bin/sh\n" + content

@@ -5,6 +5,8 @@ import zoneinfo
 from collections.abc import Mapping
 from pathlib import Path
 
+from ingot.build.bundles import boot_scripts
+from ingot.build.contents import Contents
 from ingot.build.errors import BuildError
 from ingot.build.families import Family
 from ingot.build.packages.sources import Source
@@ -13,6 +15,7 @@ from ingot.build.template import Template
 from ingot.build.template_rules import HOSTNAME
 from ingot.build.tree import files
 from ingot.build.tree.boot_scripts import set_up_boot_scripts
+from ingot.build.tree.bundles import keep_licenses
 from ingot.build.tree.network import set_up_network
 from ingot.build.tree.users import set_up_users
 
@@ -42,11 +45,11 @@ def configure(
     template: Template,
     *,
     sources: tuple[Source, ...],
-    boot_scripts_dir: Path | None,
+    contents: Contents,
     env: Mapping[str, str],
     log: Path,
 ) -> None:
-    """Set up everything the template says of the machine but its disk."""
+    """Set up everything the template says of the machine but its disk and the files of bundles."""
     installation = template.installation
     _set_hostname(tree, installation.hostname or _hostname_of(template.name))
     _set_time_zone(tree, installation.timezone or "UTC")
@@ -58,7 +61,8 @@ def configure(
     family.set_package_sources(tree, sources)
     set_up_users(tree, installation, env, log)
     set_up_network(tree, installation)
-    units = set_up_boot_scripts(tree, template.config, boot_scripts_dir)
+    units = set_up_boot_scripts(tree, [*template.config, *boot_scripts(template.bundles)], contents)
+    units += keep_licenses(tree, template.bundles, contents, shown=installation.display_licenses)
     units += _copy_guest_files(tree)
     units += ["systemd-networkd.service", "systemd-resolved.service"]
     run_in_tree(tree, ["systemctl", "enable", *units], env=env, log=log)

@@ -1,0 +1,2 @@
+#!/bin/sh
+echo visit >>/srv/shop/visits

@@ -1,0 +1,2 @@
+#!/bin/sh
+echo "100 pieces" >/srv/shop/stock
