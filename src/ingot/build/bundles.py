@@ -1,6 +1,8 @@
 """The bundles of a template: which of them apply, and of what files they are made."""
 
 import re
+import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +75,31 @@ def distribution_packages(bundles: Sequence[Bundle]) -> list[Package]:
 def installed_files(bundles: Sequence[Bundle]) -> list[BundleFile]:
     """The files of bundles that are packages to be installed."""
     return [entry for bundle in bundles for entry in _leaves(bundle.files) if is_installed(entry)]
+
+
+def stage_packages(bundles: Sequence[Bundle], contents: Contents, pool: Path, suffix: str) -> list[Path]:
+    """Put the package files of bundles into the cache's pool of packages; returns them, named by their SHA-256.
+
+    `suffix` is how the distribution's packages end: others are refused.
+    """
+    staged = []
+    pool.mkdir(parents=True, exist_ok=True)
+    for entry in installed_files(bundles):
+        if not entry.name.lower().endswith(suffix):
+            raise BuildError(
+                f"{entry.name} is no package of this distribution's kind ({suffix}). To only copy it: install: false"
+            )
+        source = entry.source or ""
+        file = pool / f"{contents.sha256(source)}{suffix}"
+        if not file.exists():
+            with (
+                contents.path(source).open("rb") as content,
+                tempfile.NamedTemporaryFile(dir=pool, prefix="incoming-", delete=False) as draft,
+            ):
+                shutil.copyfileobj(content, draft, 1 << 20)
+            Path(draft.name).rename(file)
+        staged.append(file)
+    return staged
 
 
 def is_installed(entry: BundleFile) -> bool:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ingot.build import emulation, namespace
+from ingot.build import bundles, emulation, namespace
 from ingot.build.archives import Limits
 from ingot.build.cache import Cache, entry_key, log_of
 from ingot.build.contents import Contents
@@ -24,7 +24,7 @@ from ingot.build.evidence.sbom import write_sboms
 from ingot.build.families import family_of, repository_of
 from ingot.build.formats.convert import convert, settle
 from ingot.build.manifest import Manifest, fitting_bundles, make_manifest
-from ingot.build.packages.fetch import fetch
+from ingot.build.packages.fetch import fetch, package_pool
 from ingot.build.packages.repository import ResolvedPackage, split_version
 from ingot.build.request import BuildRequest, BuildResult, DiskFile, InstalledPackage, Progress
 from ingot.build.sparse import data_digest
@@ -189,6 +189,9 @@ class Build:
 
     def _fetch(self, manifest: Manifest) -> dict[str, Path]:
         repository = repository_of(manifest.distribution, self.request.cache)
+        # The cache may have let go of them since.
+        contents, pool = self._contents(manifest), package_pool(self.request.cache)
+        bundles.stage_packages(manifest.template.bundles, contents, pool, repository.suffix)
 
         fetched = 0
 

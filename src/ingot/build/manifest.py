@@ -21,6 +21,7 @@ from ingot.build.contents import Contents
 from ingot.build.distributions import Distribution, find_distribution
 from ingot.build.errors import BuildError
 from ingot.build.families import family_of
+from ingot.build.packages.fetch import package_pool
 from ingot.build.packages.repository import ResolvedPackage
 from ingot.build.packages.sources import Source
 from ingot.build.request import TargetFormat
@@ -142,7 +143,8 @@ def make_manifest(template: Template, cache: Path, contents: Contents, target: T
     template = template.model_copy(update={"bundles": software.bundles})
     repository = family_of(distribution).repository(distribution, cache)
     wanted = _wanted_packages(template, distribution)
-    packages = repository.resolve(wanted)
+    own = bundles.stage_packages(software.bundles, contents, package_pool(cache), repository.suffix)
+    packages = repository.resolve(wanted, own)
     shared = repository.resolve(_base_packages(template, distribution))
     chosen = {(package.name, package.version) for package in packages}
     # The shared layer is of use only when the whole solution contains it as it is.

@@ -68,10 +68,10 @@ class AptRepository(Repository):
             self._configure()
             self._fetch_lists()
 
-    def resolve(self, wanted: Sequence[Package]) -> list[ResolvedPackage]:
+    def resolve(self, wanted: Sequence[Package], own: Sequence[Path] = ()) -> list[ResolvedPackage]:
         """The packages that apt installs for `wanted` on an empty machine."""
         with self.reading():
-            return apt_resolve.resolve(self, wanted)
+            return apt_resolve.resolve(self, wanted, own)
 
     def download(self, packages: Sequence[ResolvedPackage], target: Path) -> None:
         """Fetch packages with apt's own transport."""

@@ -6,7 +6,7 @@ import json
 import re
 import tempfile
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from debian.deb822 import Packages
 
 from ingot.build.errors import BuildError
 from ingot.build.packages.repository import ResolvedPackage, join_version
-from ingot.build.run import ProgramFailedError
+from ingot.build.run import ProgramFailedError, run
 from ingot.build.template import Package
 
 if TYPE_CHECKING:
@@ -26,35 +26,42 @@ _URI_LINE = re.compile(r"'(?P<uri>[^']+)' (?P<file>\S+) (?P<size>\d+)")
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 
 
-def resolve(repository: "AptRepository", wanted: Sequence[Package]) -> list[ResolvedPackage]:
+def resolve(repository: "AptRepository", wanted: Sequence[Package], own: Sequence[Path]) -> list[ResolvedPackage]:
     """What `Repository.resolve` promises; the caller holds the package lists."""
-    arguments = [*(_argument(package) for package in wanted), "?essential"]
+    arguments = [*(_argument(package) for package in wanted), *map(str, own), "?essential"]
     solution = repository.solutions / f"{_key(repository, arguments)}.json"
     if solution.exists():
         return [ResolvedPackage(**entry) for entry in json.loads(solution.read_bytes())]
     _refuse_unknown(repository, wanted)
-    resolved = _solve(repository, {package.name for package in wanted}, arguments)
+    asked = {package.name for package in wanted}
+    resolved = _solve(repository, asked, arguments, {f"file:{file}": _paragraph(file) for file in own})
     _keep(solution, resolved)
     return resolved
 
 
-def _solve(repository: "AptRepository", asked: set[str], arguments: Sequence[str]) -> list[ResolvedPackage]:
-    """Ask apt's solver, and look up what it chose."""
+def _solve(
+    repository: "AptRepository", asked: set[str], arguments: Sequence[str], own: Mapping[str, Packages]
+) -> list[ResolvedPackage]:
+    """Ask apt's solver, and look up what it chose; `own` are package files by their URIs."""
     try:
         listing = repository.apt(["apt-get", "install", "-q", "--print-uris", "--", *arguments])
     except ProgramFailedError as error:
         raise BuildError(_explain(error), error.detail) from error
     places = {}
+    paragraphs: dict[tuple[str, str, str], Packages] = {}
     for line in listing.splitlines():
         match = _URI_LINE.match(line)
-        if match:
+        if match and (paragraph := own.get(unquote(match["uri"]))) is not None:
+            places[_identity(paragraph)] = ("", "")
+            paragraphs[_identity(paragraph)] = paragraph
+        elif match:
             name, version, arch = match["file"].removesuffix(".deb").split("_")
             places[name, unquote(version), arch] = repository.locate(match["uri"])
-    shown = repository.apt(["apt-cache", "show", *(f"{name}:{arch}={version}" for name, version, arch in places)])
-    paragraphs: dict[tuple[str, str, str], Packages] = {}
+    names = [f"{name}:{arch}={version}" for name, version, arch in places if (name, version, arch) not in paragraphs]
+    shown = repository.apt(["apt-cache", "show", *names])
     for paragraph in Packages.iter_paragraphs(shown, use_apt_pkg=False):
-        key = (paragraph["Package"], paragraph["Version"], paragraph["Architecture"])
-        paragraphs.setdefault(key, paragraph)
+        paragraphs.setdefault(_identity(paragraph), paragraph)
+    asked = asked | {paragraph["Package"] for paragraph in own.values()}
     levels = _levels(asked, [paragraphs[key] for key in places])
     return sorted(
         (
@@ -73,6 +80,21 @@ def _solve(repository: "AptRepository", asked: set[str], arguments: Sequence[str
         ),
         key=lambda package: (package.name, package.arch),
     )
+
+
+def _identity(paragraph: Packages) -> tuple[str, str, str]:
+    return paragraph["Package"], paragraph["Version"], paragraph["Architecture"]
+
+
+def _paragraph(file: Path) -> Packages:
+    """What a package file says of itself, with its size and its hash."""
+    try:
+        paragraph = Packages(run(["dpkg-deb", "--field", file]))
+        paragraph["SHA256"], paragraph["Size"] = file.stem, str(file.stat().st_size)
+        _identity(paragraph)
+    except (ProgramFailedError, KeyError) as error:
+        raise BuildError(f"A package file of the template's bundles is no Debian package: {error}") from error
+    return paragraph
 
 
 def _key(repository: "AptRepository", arguments: Sequence[str]) -> str:

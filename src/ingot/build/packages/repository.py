@@ -32,7 +32,7 @@ class AvailablePackage:
 class ResolvedPackage:
     """A package of the solution: everything needed to fetch it, prove it and describe it.
 
-    `repository` is the suite and `path` the place below its mirror.
+    `repository` is the suite and `path` the place below its mirror; a package of the user's own has neither.
     `size` and `installed_size` are bytes; `level` is 0 for a package that was asked for, else the length of
     the shortest chain of dependencies from one that was.
     """
@@ -65,9 +65,10 @@ class Repository(ABC):
         """When the main suite was published: the time that a build of these packages takes as its own."""
 
     @abstractmethod
-    def resolve(self, wanted: Sequence[Package]) -> list[ResolvedPackage]:
+    def resolve(self, wanted: Sequence[Package], own: Sequence[Path] = ()) -> list[ResolvedPackage]:
         """The packages that installing `wanted` on an empty machine takes, by the family's own solver, sorted by name.
 
+        `own` are package files of the user's, named by their SHA-256, to be installed too.
         Raises BuildError that names every package that does not exist, with near matches, or repeats the solver's
         own explanation of a conflict.
         """
