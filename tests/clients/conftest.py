@@ -2,9 +2,11 @@
 
 import os
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.faults.conftest import namespaces
@@ -45,3 +47,12 @@ def hammr(tmp_path: Path, address: str) -> Hammr:
     if not _HAMMR.exists():
         pytest.skip("hammr is not installed: scripts/clients installs it where there is a Python 2.7")
     return Hammr(f"{address}/api", tmp_path)
+
+
+@pytest.fixture
+def api(address: str) -> Iterator[httpx.Client]:
+    """What the server has, seen by another way."""
+    with httpx.Client(
+        base_url=f"{address}/api/users/root/", auth=("root", PASSWORD), headers={"Accept": "application/json"}
+    ) as client:
+        yield client

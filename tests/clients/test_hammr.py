@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -39,15 +38,6 @@ _ACCOUNTS: dict[str, dict[str, Any]] = {
     },
     "VMware vCloud Director": {"hostname": "h", "organizationName": "o", "login": "l", "password": _SECRET},
 }
-
-
-@pytest.fixture
-def api(address: str) -> Iterator[httpx.Client]:
-    """What the server has, seen by another way."""
-    with httpx.Client(
-        base_url=f"{address}/api/users/root/", auth=("root", PASSWORD), headers={"Accept": "application/json"}
-    ) as client:
-        yield client
 
 
 def _rows(output: str) -> list[list[str]]:

@@ -191,6 +191,8 @@ class Installation(Section):
     keyboard: Text | None = None
     timezone: Text | None = None
     welcome_message: Text | None = None
+    firewall: bool | None = Field(default=None, description="On: only SSH and ping come in; off or absent: no rules.")
+    se_linux_mode: Annotated[Literal["disabled", "permissive", "enforcing"] | None, BeforeValidator(_lower)] = None
     root_user: RootUser = RootUser()
     users: tuple[User, ...] = ()
     groups: tuple[Group, ...] = ()
@@ -273,7 +275,7 @@ _NOT_CANONICAL = {
 }
 
 
-_ONLY_FOR_PEOPLE: Any = {"description": True, "bundles": {"__all__": _NOT_CANONICAL}}
+_ONLY_FOR_PEOPLE: Any = {"description": True, "source_logo": True, "bundles": {"__all__": _NOT_CANONICAL}}
 
 
 class Template(Section):
@@ -282,6 +284,7 @@ class Template(Section):
     name: Text = Field(min_length=1)
     version: Text = Field(min_length=1)
     description: Text = ""
+    source_logo: Text | None = Field(default=None, alias="source_logo", description="A picture, for people.")
     os: OperatingSystem
     installation: Installation = Installation()
     bundles: tuple[Bundle, ...] = ()

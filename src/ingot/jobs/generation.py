@@ -40,7 +40,7 @@ class Generation(Job):
         if built.sha256 is not None and (not output.is_file() or output.stat().st_size != built.size):
             raise JobError(f"The engine says that it made {built.size} bytes, but they are not there.")
 
-    def keep(self, session: Session, place: Workplace, result: dict[str, Any]) -> None:
+    def keep(self, session: Session, place: Workplace, result: dict[str, Any]) -> set[str]:
         """Take over the image."""
         built, image, output = BuildResult.model_validate(result), _wanted(session, place), place.scratch / "image"
         if image is None:
@@ -48,6 +48,7 @@ class Generation(Job):
         if built.sha256 is not None and output.exists():  # not there: moved by a try whose transaction then failed
             place.artifacts.adopt(output, built.sha256)
         images.complete(session, image, built, place.secret, place.settings.download_key_lifetime)
+        return set()
 
 
 def _wanted(session: Session, place: Workplace) -> Image | None:

@@ -57,10 +57,12 @@ class Job(ABC):
         """Look at what the program says that it made. Raises JobError when that is not so."""
         del place, result
 
-    def keep(self, session: Session, place: Workplace, result: dict[str, Any]) -> None:
-        """Enter what the program made, in the transaction that ends the attempt. May be called again when the commit
-        failed. Raises ServiceError or JobError when it cannot be entered, LostAttemptError when nobody wants it."""
+    def keep(self, session: Session, place: Workplace, result: dict[str, Any]) -> set[str]:
+        """Enter what the program made, in the transaction that ends the attempt; returns the hashes of contents that
+        nothing may need any more. May be called again when the commit failed. Raises ServiceError or JobError when it
+        cannot be entered, LostAttemptError when nobody wants it."""
         del session, place, result
+        return set()
 
     def leftovers(self, session: Session, place: Workplace) -> set[str]:
         """The hashes of the contents that an attempt, which is over, needed and perhaps nothing else does."""

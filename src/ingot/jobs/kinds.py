@@ -2,8 +2,12 @@
 
 from collections.abc import Mapping
 
+from ingot.jobs.appliance_export import ApplianceExportJob
+from ingot.jobs.appliance_import import ApplianceImportJob
 from ingot.jobs.generation import Generation
 from ingot.jobs.job import Job
 from ingot.jobs.refresh import PackageRefresh
 
-JOBS: Mapping[str, Job] = {job.kind: job for job in (Generation(), PackageRefresh())}
+JOBS: Mapping[str, Job] = {
+    job.kind: job for job in (Generation(), PackageRefresh(), ApplianceImportJob(), ApplianceExportJob())
+}

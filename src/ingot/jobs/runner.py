@@ -183,8 +183,9 @@ class Runner:
         # The token is checked before anything becomes visible, and in the same transaction.
         cancelled = attempts.report(session, self.attempt.id, self._token, self._settings.lease_seconds)
         state = "cancelled" if cancelled else outcome.state
+        leftovers: set[str] = set()
         if state == "done" and outcome.result is not None:
-            self._job.keep(session, self._place, outcome.result)
+            leftovers = self._job.keep(session, self._place, outcome.result)
         attempts.finish(
             session,
             self.attempt.id,
@@ -194,7 +195,7 @@ class Runner:
             error=_printable(outcome.error, _LONGEST_ERROR) if state == "failed" else None,
             detail=_printable(outcome.detail, _LONGEST_DETAIL) if state == "failed" else None,
         )
-        return self._job.leftovers(session, self._place)
+        return leftovers | self._job.leftovers(session, self._place)
 
     def _persistently(self, work: Callable[[Session], _T]) -> _T:
         """Do work in a transaction, again and again while the database is away; not when the worker stops."""

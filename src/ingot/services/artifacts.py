@@ -1,11 +1,26 @@
 """Which stored contents are still needed."""
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from typing import Any
+
+from sqlalchemy import ColumnElement, select, true
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from ingot.store.artifacts import ArtifactStore, LocalArtifacts
 from ingot.store.database import ARTIFACT_LOCK, Database
-from ingot.store.tables import BootScript, Image
+from ingot.store.tables import Appliance, ApplianceExport, ApplianceImport, Attempt, BootScript, Image
+
+#: (Column that refers to contents, in which of its rows.)
+_USES: tuple[tuple[InstrumentedAttribute[Any], ColumnElement[bool]], ...] = (
+    (BootScript.sha256, true()),
+    (Image.sha256, true()),
+    (Appliance.logo_sha256, true()),
+    (ApplianceExport.sha256, true()),
+    # An archive is needed while its import waits or runs.
+    (
+        ApplianceImport.sha256,
+        ApplianceImport.attempt_id.in_(select(Attempt.id).where(Attempt.state.in_(("queued", "running")))),
+    ),
+)
 
 
 def sweep(database: Database, artifacts: ArtifactStore, hashes: set[str]) -> None:
@@ -34,8 +49,8 @@ def sweep_unreferenced(database: Database, artifacts: LocalArtifacts, prefix: st
     with database.transaction(read_only=True) as session:
         used = {
             sha256
-            for column in (BootScript.sha256, Image.sha256)
-            for sha256 in session.scalars(select(column).where(column.startswith(prefix)))
+            for column, condition in _USES
+            for sha256 in session.scalars(select(column).where(column.startswith(prefix), condition))
         }
     if hashes - used:
         sweep(database, artifacts, hashes - used)
@@ -43,5 +58,5 @@ def sweep_unreferenced(database: Database, artifacts: LocalArtifacts, prefix: st
 
 def _is_used(session: Session, sha256: str) -> bool:
     return any(
-        session.scalar(select(func.count()).where(column == sha256)) for column in (BootScript.sha256, Image.sha256)
+        session.scalar(select(column).where(column == sha256, condition).limit(1)) for column, condition in _USES
     )

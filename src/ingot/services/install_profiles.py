@@ -55,6 +55,11 @@ def replace(session: Session, appliance: Appliance, wanted: ProfileMessage) -> N
     _store(session, appliance, merged, before)
 
 
+def set_to(session: Session, appliance: Appliance, wanted: ProfileMessage) -> None:
+    """Make the profile what `wanted` says and nothing else. Raises InvalidError with every mistake."""
+    _store(session, appliance, wanted, message_of(appliance.install_profile))
+
+
 def put_item(
     session: Session, appliance: Appliance, item: OSUser | OSGroup | Nic, item_id: int | None
 ) -> OSUser | OSGroup | Nic:

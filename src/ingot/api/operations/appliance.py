@@ -1,16 +1,21 @@
-"""Appliances: create, read, change, delete."""
+"""Appliances and their logos: create, read, change, delete."""
 
 import re
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
+from starlette.responses import Response
 
+from ingot.api.downloads.response import Downloadable
+from ingot.api.downloads.room import download
 from ingot.api.listing import QUERY_PARAMETERS, Listing, flag
 from ingot.api.operation import Call, Chapter
 from ingot.api.representations import appliances as representations
 from ingot.messages.appliance import Appliance, Appliances
 from ingot.messages.base import Message
-from ingot.services import appliances, images
-from ingot.services.errors import InvalidError
+from ingot.messages.common import Logo
+from ingot.services import appliance_removal, appliances, images, logos
+from ingot.services.errors import InvalidError, NotFoundError
 from ingot.store import tables
 from ingot.store.database import ARTIFACT_LOCK, LARGEST_ID
 
@@ -144,7 +149,64 @@ def delete(call: Call) -> None:
     row = find_appliance(call)
     if not flag(call.query, "force"):
         appliances.refuse_while_running(call.session, row)
-    hashes = images.delete_all(call.session, row)
-    hashes |= {script.sha256 for script in row.boot_scripts if script.sha256}
-    call.session.delete(row)
-    call.sweep(hashes)
+    call.sweep(appliance_removal.remove(call.session, row))
+
+
+def _logo_of(call: Call) -> tables.Appliance:
+    row = find_appliance(call)
+    if row.logo_sha256 is None or call.number("logoId") != row.id:
+        raise NotFoundError(f"Appliance {row.name} has no such logo.", message_id="ERROR.LOGO.NOT_FOUND")
+    return row
+
+
+@_chapter.operation(
+    "applianceLogo_upload",
+    "POST",
+    "/users/{uid}/appliances/{aid}/logo/{logoId}/{fileName}",
+    entitlements=_DESIGN,
+    answer=Logo,
+    status=201,
+    upload=logos.LARGEST,
+)
+def logo_upload(call: Call) -> Message:
+    """Give an appliance a logo; one before is replaced. The id in the path is any number."""
+    call.server.database.exclude_others(call.session, ARTIFACT_LOCK)
+    row = find_appliance(call)
+    call.number("logoId")
+    with call.server.artifacts.writer() as writer:
+        writer.write(call.content)
+    call.sweep(logos.put(call.session, row, str(call.request.path_params["fileName"]), writer.result()))
+    return representations.logo(row)
+
+
+@_chapter.operation(
+    "applianceLogo_delete",
+    "DELETE",
+    "/users/{uid}/appliances/{aid}/logo/{logoId}",
+    entitlements=_DESIGN,
+    status=204,
+)
+def logo_delete(call: Call) -> None:
+    """Take the logo from an appliance."""
+    call.sweep(logos.remove(call.session, _logo_of(call)))
+
+
+@_chapter.operation("applianceLogo_download", "GET", "/users/{uid}/appliances/{aid}/logo/{logoId}")
+@_chapter.operation("applianceLogo_downloadFile", "GET", "/users/{uid}/appliances/{aid}/logo/{logoId}/{fileName}")
+def logo_fetch(call: Call) -> Response:
+    """Download the logo of an appliance."""
+
+    def locate(_session: Session, _owner: tables.User | None) -> Downloadable:
+        row = _logo_of(call)
+        return Downloadable(
+            kind="logo",
+            object_id=row.id,
+            owner_id=row.owner_id,
+            file_name=row.logo_name or "",
+            path=call.server.artifacts.path(row.logo_sha256 or ""),
+            size=row.logo_size or 0,
+            sha256=row.logo_sha256 or "",
+            last_modified=row.last_modified,
+        )
+
+    return download(call, locate)

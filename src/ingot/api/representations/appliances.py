@@ -7,6 +7,7 @@ from ingot.api.representations.catalogue import distribution_uri
 from ingot.api.representations.users import org_uri, user_uri
 from ingot.messages.appliance import Appliance
 from ingot.messages.base import UriList
+from ingot.messages.common import Logo
 from ingot.messages.distribution import LinuxProfile
 from ingot.messages.install_profile import InstallProfile, Nic, OSGroup, OSUser
 from ingot.messages.package import Pkg
@@ -42,10 +43,12 @@ def appliance(row: tables.Appliance, image_ids: Sequence[int]) -> Appliance:
         description=row.description,
         distribution_name=f"{row.distribution.name} {row.distribution.version}",
         distribution_uri=distribution_uri(row.distribution),
+        exports_uri=f"{base}/exports",
         image_uris=UriList(uri=[f"{base}/images/{image_id}" for image_id in image_ids]),
         imported=row.imported,
         install_profile_uri=install_profile_uri(row),
         last_pkg_update=row.last_package_update,
+        logo=logo(row),
         name=row.name,
         nb_security_updates=0,
         nb_updates=0,
@@ -55,9 +58,23 @@ def appliance(row: tables.Appliance, image_ids: Sequence[int]) -> Appliance:
         os_profile_uri=f"{base}/osprofile/{row.os_profile.id}" if row.os_profile else None,
         revision=row.revision,
         shared=False,
-        size=sum(script.size or 0 for script in row.boot_scripts),
+        size=sum(script.size or 0 for script in row.boot_scripts) + (row.logo_size or 0),
         uri=base,
         version=row.version,
+    )
+
+
+def logo(row: tables.Appliance) -> Logo:
+    """The logo of an appliance: where one can be uploaded while there is none."""
+    base, name = f"{appliance_uri(row)}/logo/{row.id}", row.logo_name
+    return Logo(
+        db_id=row.id,
+        sha256sum=row.logo_sha256,
+        size=row.logo_size or 0,
+        uploaded=row.logo_sha256 is not None,
+        name=name,
+        parent_uri=appliance_uri(row),
+        uri=f"{base}/{quote(name, safe='')}" if name else base,
     )
 
 

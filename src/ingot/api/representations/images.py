@@ -2,6 +2,7 @@
 
 from ingot.api.representations.appliances import appliance_uri
 from ingot.api.representations.catalogue import target_format
+from ingot.api.representations.statuses import of_attempt
 from ingot.api.representations.users import org_uri
 from ingot.messages.base import OpStatus
 from ingot.messages.image import Image
@@ -18,27 +19,9 @@ def image_uri(row: tables.Image) -> str:
 
 def status(row: tables.Image) -> OpStatus:
     """Where the generation of an image is. What ended is complete, except a cancelled generation: it is cancelled."""
-    attempt = row.attempt
-    base = image_uri(row)
-    if attempt is None:
-        return OpStatus(complete=False, error=False, cancelled=False, percentage=0, message="Waiting", parent_uri=base)
-    failed = attempt.state == "failed"
-    return OpStatus(
-        db_id=attempt.id,
-        created=attempt.created,
-        last_modified=attempt.last_modified,
-        cancelled=attempt.state == "cancelled",
-        complete=attempt.state in ("done", "failed"),
-        detailed_error=bool(failed and attempt.detail),
-        detailed_error_msg=attempt.detail if failed else None,
-        error=failed,
-        error_message=(attempt.error or "The generation failed.") if failed else None,
-        message=images.status_message(row, attempt),
-        parent_uri=base,
-        percentage=100 if attempt.is_over else max(0, min(99, attempt.percentage)),
-        published=False,
-        uri=f"{base}/status",
-    )
+    base, attempt = image_uri(row), row.attempt
+    message = "Waiting" if attempt is None else images.status_message(row, attempt)
+    return of_attempt(attempt, base, message, "The generation failed.")
 
 
 def image(row: tables.Image, download_key: str | None) -> Image:

@@ -8,10 +8,13 @@ from ingot.store.tables.credentials import ApiKey, Certificate, CloudAccount, Ss
 from ingot.store.tables.download import Download, DownloadKey
 from ingot.store.tables.image import Image, ImagePackage
 from ingot.store.tables.quota import Quota
+from ingot.store.tables.transfer import ApplianceExport, ApplianceImport
 
 __all__ = [
     "ApiKey",
     "Appliance",
+    "ApplianceExport",
+    "ApplianceImport",
     "Attempt",
     "BootScript",
     "Certificate",

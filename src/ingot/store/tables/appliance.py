@@ -12,7 +12,9 @@ from ingot.store.tables.catalogue import Distribution, DistributionProfile
 
 
 class Appliance(Record):
-    """An appliance of a user. `revision` counts the changes of its content; `parent_id` is what it was cloned from."""
+    """An appliance of a user. `revision` counts the changes of its content; `parent_id` is what it was cloned from.
+    `logo_size` is bytes.
+    """
 
     __tablename__ = "appliance"
     __table_args__ = (UniqueConstraint("owner_id", "name", "version"),)
@@ -28,6 +30,9 @@ class Appliance(Record):
     revision: Mapped[int] = mapped_column(default=1)
     imported: Mapped[bool] = mapped_column(default=False)
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("appliance.id", ondelete="SET NULL"), index=True)
+    logo_name: Mapped[str | None]
+    logo_sha256: Mapped[str | None] = mapped_column(index=True)
+    logo_size: Mapped[int | None] = mapped_column(BigInteger)
     last_package_update: Mapped[dt.datetime] = mapped_column(UtcDateTime)
     install_profile: Mapped["InstallProfile"] = relationship(cascade="all, delete-orphan", lazy="selectin")
     os_profile: Mapped["OsProfile | None"] = relationship(cascade="all, delete-orphan", lazy="selectin")
@@ -40,7 +45,8 @@ class InstallProfile(Record):
     """How an appliance's machines are set up: one document, checked by the services, never with a clear password.
 
     `document` has the fields of the API's InstallProfile message, by attribute name; `next_id` numbers the
-    users, groups and interfaces in it.
+    users, groups and interfaces in it. `hostname` is the machines' own, which the message does not know; without it,
+    the appliance's name becomes it.
     """
 
     __tablename__ = "install_profile"
@@ -48,6 +54,7 @@ class InstallProfile(Record):
     appliance_id: Mapped[int] = mapped_column(ForeignKey("appliance.id", ondelete="CASCADE"), unique=True)
     document: Mapped[dict[str, Any]] = mapped_column(JSON)
     next_id: Mapped[int] = mapped_column(default=1)
+    hostname: Mapped[str | None]
 
 
 class OsProfile(Record):
