@@ -67,6 +67,15 @@ class Settings(BaseSettings):
     lease_seconds: int = Field(default=20, description="Seconds of silence after which a worker counts as lost.")
     parallel_builds: int = Field(default=2, description="Builds that a worker runs at once.")
     packages_max_age: int = Field(default=86400, description="Seconds after which a package index is refreshed.")
+    build_memory_limit: int = Field(
+        default=4096, ge=0, description="MB of memory that a package's script may take in a build; 0 for no bound."
+    )
+    build_process_limit: int = Field(
+        default=4096, ge=0, description="Processes that a package's script may have at once; 0 for no bound."
+    )
+    build_time_limit: int = Field(
+        default=3600, ge=0, description="Seconds that a program may run in the image being built; 0 for no bound."
+    )
     build_command: list[str] = Field(default=[], description="The engine's command, as JSON; without it, Ingot's own.")
     builder_id: str | None = Field(
         default=None,

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from ingot.build.limits import guarding
 from ingot.build.namespace import has_own_processes
 from ingot.build.run import Argument, run
 
@@ -80,12 +81,14 @@ def run_in_tree(
 ) -> str:
     """Run a program of `tree` with it as the root directory and without a network; returns standard output.
 
+    Raises LimitError when it takes more than the operator allows.
+
     `binds` shows host files in the tree, read-only: (host path, path in the tree). Must be called inside the
     namespaces of `ingot.build.namespace`.
     """
-    with _filter_file() as seccomp:
+    with _filter_file() as seccomp, guarding() as guard:
         # Where the namespace could have no /proc of its own, the sandbox cannot either.
-        sandbox: list[Argument] = ["bwrap", "--bind", tree, "/", "--dev", "/dev"]
+        sandbox: list[Argument] = [*guard.launcher, "bwrap", "--bind", tree, "/", "--dev", "/dev"]
         sandbox += ["--proc", "/proc"] if has_own_processes() else ["--ro-bind", "/proc", "/proc"]
         sandbox += ["--tmpfs", "/tmp", "--tmpfs", "/run"]  # noqa: S108 - of the sandbox, not of the host
         for host_path, path in binds:
@@ -94,6 +97,7 @@ def run_in_tree(
             "--unshare-pid",
             "--unshare-ipc",
             "--unshare-uts",
+            "--unshare-cgroup-try",
             "--unshare-net",
             "--hostname",
             "localhost",
@@ -114,4 +118,5 @@ def run_in_tree(
             stdin=stdin,
             on_line=on_line,
             log=log,
+            watch=guard.verdict,
         )
