@@ -1,0 +1,29 @@
+"""Machines that are started from published images."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+#: `gone` is what nobody knows any more.
+MachineState = Literal["starting", "running", "stopped", "failed", "gone"]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The machine to start: `memory` is MB. `details` are the fields of its type at the cloud."""
+
+    name: str
+    cores: int = 1
+    memory: int = 1024
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine: `id` is the cloud's name for it, `hostname` a name or address that it answers at, if any."""
+
+    id: str
+    name: str
+    state: MachineState
+    hostname: str = ""
+    provider: str = ""
+    message: str = ""
