@@ -1,10 +1,12 @@
 """A build from beginning to end: template → manifest → packages → tree → disk → format."""
 
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,18 +17,20 @@ from ingot.build.cache import Cache, entry_key, log_of
 from ingot.build.contents import Contents
 from ingot.build.disk import grub
 from ingot.build.disk.ext4 import size_needed
-from ingot.build.disk.files import FIRST, numbered, raw_disks
+from ingot.build.disk.files import FIRST, raw_disks
 from ingot.build.disk.image import make_disk
 from ingot.build.disk.layout import Identities, fstab, plan
 from ingot.build.errors import BuildError, DiskFullError
 from ingot.build.evidence.record import Record
 from ingot.build.evidence.sbom import write_sboms
 from ingot.build.families import family_of, repository_of
-from ingot.build.formats.convert import convert, settle
+from ingot.build.formats.base import ImageFormat, Source
+from ingot.build.formats.registry import find_format
+from ingot.build.formats.write import Target, WrittenFile, write
 from ingot.build.manifest import Manifest, fitting_bundles, make_manifest
 from ingot.build.packages.fetch import fetch, package_pool
 from ingot.build.packages.repository import ResolvedPackage, split_version
-from ingot.build.request import BuildRequest, BuildResult, DiskFile, InstalledPackage, Progress
+from ingot.build.request import BuildRequest, BuildResult, DiskFile, ImageFile, InstalledPackage, Progress
 from ingot.build.sparse import data_digest
 from ingot.build.tree import files, network
 from ingot.build.tree.bundles import put_in_place
@@ -41,8 +45,8 @@ _STAGES = {
     "install": (12, "Installing packages"),
     "configure": (60, "Setting up the system"),
     "disk": (75, "Creating the disk"),
-    "convert": (88, "Converting the disk"),
-    "finish": (97, "Checking the image"),
+    "convert": (88, "Writing the image"),
+    "finish": (97, "Tidying the cache"),
 }
 #: What is kept beside a disk: what is in it, and the logs of the stages that made it.
 _EVIDENCE = "evidence"
@@ -61,6 +65,7 @@ class Build:
         self._on_progress = on_progress
         self._stage = "dependencies"
         self._last: Progress | None = None
+        self._percentage = 0
         #: What people should know of a build that takes longer than others.
         self._remark = ""
 
@@ -77,7 +82,10 @@ class Build:
     def _run(self) -> BuildResult:
         request = self.request
         with self._enter("dependencies"):
-            manifest = self._manifest()
+            format_ = find_format(request.format)
+            if request.boot_test and not format_.is_bootable(request.compress):
+                raise BuildError(f"A boot test is not possible with the format {format_.name}: use qcow2 or raw.")
+            manifest = self._manifest(format_)
             self._evidence.write_manifest(manifest.document())
             self._note(f"{len(manifest.packages)} packages; the manifest is {manifest.identity}")
         result = BuildResult(
@@ -94,27 +102,45 @@ class Build:
         if request.simulate:
             return result
         cache = Cache(request.cache)
-        title = f"{manifest.template.name} {manifest.template.version}"
-        with cache.entry("disks", title, manifest.document(), lambda place: self._build_disk(manifest, place)) as disk:
-            disks = raw_disks(disk)
-            self._evidence.take_over(disk / _EVIDENCE)
+        with ExitStack() as stack:
+            disks: list[Path] = []
+            if format_.needs != "tree":
+                title, make = (
+                    f"{manifest.template.name} {manifest.template.version}",
+                    partial(self._build_disk, manifest),
+                )
+                directory = stack.enter_context(cache.entry("disks", title, manifest.document(), make))
+                self._evidence.take_over(directory / _EVIDENCE)
+                disks = raw_disks(directory)
+            layers = self._configured(manifest, stack) if format_.needs != "disks" else None
             with self._enter("convert"):
-                self._convert(disks)
+                written = self._write(format_, manifest, disks, layers)
             disk_sizes = [file.stat().st_size for file in disks]
-        cache.prune(Settings().cache_size)
         with self._enter("finish"):
-            first, *more = (self._finished(number, size) for number, size in enumerate(disk_sizes, 1))
-        return result.model_copy(update={**dict(first), "more_disks": more, "timings": self.timings})
+            cache.prune(Settings().cache_size)
+        return result.model_copy(update={**_files(format_, written, disk_sizes), "timings": self.timings})
 
-    def _manifest(self) -> Manifest:
+    def _manifest(self, format_: ImageFormat) -> Manifest:
         request = self.request
         if request.manifest is not None:
             manifest = Manifest.from_document(request.manifest)
+            if manifest.system != format_.system:
+                raise BuildError(
+                    f"The manifest is of a {manifest.system}, the format {format_.name} is for a {format_.system}. "
+                    f"Make a manifest for it: ingot manifest --format {format_.name} TEMPLATE"
+                )
             self._contents(manifest).verify()
             return manifest
         if request.template is None:
             raise BuildError("The request has neither a template nor a manifest.")
-        return make_manifest(request.template, request.cache, self._contents(), request.target_format)
+        return make_manifest(
+            request.template,
+            request.cache,
+            self._contents(),
+            request.target_format,
+            format_=format_,
+            options=request.options,
+        )
 
     def _left_out(self) -> list[str]:
         request = self.request
@@ -134,6 +160,14 @@ class Build:
 
     def _build_disk(self, manifest: Manifest, place: Path) -> None:
         """Make the raw disk of a manifest in an empty directory."""
+        with ExitStack() as stack:
+            tree = self._configured(manifest, stack).tree
+            with self._enter("disk"), self._bills_of_materials(manifest, tree, place / _EVIDENCE):
+                self._make_disk(manifest, tree, place / FIRST, Identities.of_build(manifest.identity))
+        self._evidence.keep(place / _EVIDENCE, _DISK_STAGES)
+
+    def _configured(self, manifest: Manifest, stack: ExitStack) -> "_Layers":
+        """The configured tree of a manifest, which only this build writes to; it is there until the stack ends."""
         needed = 3 * sum(package.installed_size for package in manifest.packages)
         for directory in (self.request.scratch, self.request.cache):
             _require_space(directory, needed)
@@ -143,15 +177,11 @@ class Build:
         emulation.prepare(architecture, self.request.scratch)
         if emulation.is_foreign(architecture):
             self._remark = f" ({architecture.name} by emulation, which is slow)"
-        with ExitStack() as layers:
-            with self._enter("install"):
-                tree = self._install(manifest, package_files, layers)
-            with self._enter("configure"):
-                identities = Identities.of_build(manifest.identity)
-                self._configure(manifest, tree)
-            with self._enter("disk"), self._bills_of_materials(manifest, tree, place / _EVIDENCE):
-                self._make_disk(manifest, tree, place / FIRST, identities)
-        self._evidence.keep(place / _EVIDENCE, _DISK_STAGES)
+        with self._enter("install"):
+            layers = self._install(manifest, package_files, stack)
+        with self._enter("configure"):
+            self._configure(manifest, layers.tree)
+        return layers
 
     @contextmanager
     def _bills_of_materials(self, manifest: Manifest, tree: Path, directory: Path) -> Iterator[None]:
@@ -162,30 +192,39 @@ class Build:
             yield
             writing.result()
 
-    def _convert(self, disks: Sequence[Path]) -> None:
-        """Write each raw disk as its output; what a disk's content hashes to is kept beside it."""
+    def _write(
+        self, format_: ImageFormat, manifest: Manifest, disks: Sequence[Path], layers: "_Layers | None"
+    ) -> list[WrittenFile]:
+        """Write the image; what the content of a disk hashes to is kept beside it."""
         request = self.request
-        with ThreadPoolExecutor(1) as beside:
+        work = Path(tempfile.mkdtemp(prefix="write-", dir=request.scratch))
+        source = Source(
+            template=manifest.template,
+            identities=Identities.of_build(manifest.identity),
+            epoch=manifest.epoch,
+            options=request.options,
+            work=work,
+            log=self._log,
+            disks=tuple(disks),
+            tree=layers.tree if layers else None,
+            base=layers.base if layers else None,
+            compress=request.compress,
+            on_progress=lambda part: self._report(part, _STAGES["convert"][1]),
+        )
+        with ThreadPoolExecutor(1) as beside, ExitStack() as stack:
             unhashed = [raw for raw in disks if not _record(raw).exists()]
             hashing = [(raw, beside.submit(data_digest, raw)) for raw in unhashed]
-            for index, raw in enumerate(disks):
-                convert(
-                    raw,
-                    numbered(request.output, index + 1),
-                    request.format,
-                    compress=request.compress,
-                    log=self._log,
-                    on_progress=partial(self._report_part, index, len(disks)),
-                )
+            if layers and not disks:
+                stack.enter_context(self._bills_of_materials(manifest, layers.tree, work / _EVIDENCE))
+            written = write(Target(format_, source, request.output, one_file=request.one_file))
             for raw, hashed in hashing:
                 staging = request.scratch / _record(raw).name
                 staging.write_text(hashed.result(), encoding="ascii")
                 shutil.move(staging, _record(raw))
-
-    def _finished(self, number: int, disk_size: int) -> DiskFile:
-        output = numbered(self.request.output, number)
-        sha256, size = settle(output)
-        return DiskFile(output=output, sha256=sha256, size=size, disk_size=disk_size)
+        if layers and not disks:
+            self._evidence.take_over(work / _EVIDENCE)
+        shutil.rmtree(work)
+        return written
 
     def _fetch(self, manifest: Manifest) -> dict[str, Path]:
         repository = repository_of(manifest.distribution, self.request.cache)
@@ -204,7 +243,7 @@ class Build:
         self._note(f"{len(manifest.packages)} package files are there; {fetched} bytes of them were fetched now")
         return package_files
 
-    def _install(self, manifest: Manifest, package_files: Mapping[str, Path], layers: ExitStack) -> Path:
+    def _install(self, manifest: Manifest, package_files: Mapping[str, Path], stack: ExitStack) -> "_Layers":
         """A tree of the manifest's packages that only this build writes to, over cached layers."""
         cache, family = Cache(self.request.cache), family_of(manifest.distribution)
         base_packages, more_packages = manifest.base_packages(), manifest.more_packages()
@@ -232,24 +271,25 @@ class Build:
                     log=self._log,
                     on_progress=lambda part, what: self._report(share + 0.9 * (1 - share) * part, what),
                 )
-                if family.concerns_initramfs(upper):
+                if family.kernels(tree) and family.concerns_initramfs(upper):
                     self._report(share + 0.9 * (1 - share), "Making the initial RAM disk")
                     family.make_initramfs(tree, environment, self._log)
 
         description = _layer_description(manifest, base_packages, None)
         system = manifest.template.os
         title = f"{system.name} {system.version} {system.profile}"
-        base = layers.enter_context(self._layer(cache, title, description, make_base))
+        base = stack.enter_context(self._layer(cache, title, description, make_base))
         lower = [base]
         if more_packages:
             description = _layer_description(manifest, more_packages, entry_key(description))
             names = ", ".join(package.name for package in more_packages if package.level == 0)
             title = f"{title} + {names}"
-            lower.insert(0, layers.enter_context(self._layer(cache, title, description, make_full)))
-        upper = self.request.scratch / "upper"
-        upper.mkdir()
+            lower.insert(0, stack.enter_context(self._layer(cache, title, description, make_full)))
+        if manifest.system == "machine" and not any(family.kernels(layer) for layer in lower):
+            raise BuildError("The image has no kernel: add a kernel package of the distribution.")
+        upper = Path(tempfile.mkdtemp(prefix="upper-", dir=self.request.scratch))
         upper.chmod(0o755)
-        return layers.enter_context(self._mounted(lower, upper))
+        return _Layers(stack.enter_context(self._mounted(lower, upper)), base)
 
     @contextmanager
     def _layer(
@@ -343,20 +383,47 @@ class Build:
         finally:
             self.timings[stage] = round(time.monotonic() - started, 3)
 
-    def _report_part(self, index: int, count: int, part: float) -> None:
-        """Report the part done of the one at `index` of `count` that a stage works on alike."""
-        self._report((index + part) / count, _STAGES[self._stage][1])
-
     def _report(self, part: float, message: str) -> None:
         starts = [start for start, _ in _STAGES.values()]
         begin = _STAGES[self._stage][0]
         end = min([start for start in starts if start > begin], default=100)
-        percentage = int(begin + (end - begin) * min(1.0, part))
+        # A tree may be set up again after its disk was made: what a person sees never goes back.
+        percentage = max(self._percentage, int(begin + (end - begin) * min(1.0, part)))
+        self._percentage = percentage
         remark = self._remark if self._stage in _IN_TREE else ""
         progress = Progress(stage=self._stage, percentage=percentage, message=message + remark)
         if progress != self._last:
             self._last = progress
             self._on_progress(progress)
+
+
+@dataclass(frozen=True)
+class _Layers:
+    """A configured tree, and the distribution's own layer beneath it."""
+
+    tree: Path
+    base: Path
+
+
+def _files(format_: ImageFormat, written: Sequence[WrittenFile], disk_sizes: Sequence[int]) -> dict[str, Any]:
+    """The fields of a result that tell of the written files."""
+    total = sum(disk_sizes)
+    if format_.several_files:
+        directory = written[0].path.parent
+        files = [ImageFile(name=file.path.name, sha256=file.sha256, size=file.size) for file in written]
+        return {"output": directory, "size": sum(file.size for file in files), "disk_size": total, "files": files}
+    first, *more = written
+    sizes = disk_sizes if more else [total]
+    return {
+        "output": first.path,
+        "sha256": first.sha256,
+        "size": first.size,
+        "disk_size": sizes[0],
+        "more_disks": [
+            DiskFile(output=file.path, sha256=file.sha256, size=file.size, disk_size=size)
+            for file, size in zip(more, sizes[1:], strict=True)
+        ],
+    }
 
 
 def _record(raw: Path) -> Path:

@@ -7,7 +7,7 @@ hash is the build's identity: the seed of every UUID, and the name under which t
 import hashlib
 import re
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -21,6 +21,10 @@ from ingot.build.contents import Contents
 from ingot.build.distributions import Distribution, find_distribution
 from ingot.build.errors import BuildError
 from ingot.build.families import family_of
+from ingot.build.formats.base import ImageFormat
+from ingot.build.formats.options import FormatOptions, System
+from ingot.build.formats.registry import FORMATS
+from ingot.build.formats.tools import packages_of
 from ingot.build.packages.fetch import package_pool
 from ingot.build.packages.repository import ResolvedPackage
 from ingot.build.packages.sources import Source
@@ -29,6 +33,7 @@ from ingot.build.template import Bundle, Package, RootUser, Template, User
 
 #: Part of every identity: raise it when the engine makes other bytes from the same inputs.
 ENGINE = 4
+_MACHINE = FORMATS["raw"]
 _CRYPT_ROUNDS = 5000
 #: Deriving a salt costs a guesser more than the hash that it belongs to.
 _SALT_ROUNDS = 100_000
@@ -38,11 +43,13 @@ _Account = TypeVar("_Account", RootUser, User)
 class Manifest(BaseModel):
     """A resolved build. `epoch` (seconds) is the time that the image takes as its own; `base` names the packages of
     the layer that builds of the same distribution and profile share; `files` are what bundles and boot scripts are
-    made of, by SHA-256; `sources` are the package sources that the machine will have."""
+    made of, by SHA-256; `sources` are the package sources that the machine will have. `system` says how much of a
+    machine it is."""
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
     engine: int = ENGINE
+    system: System = "machine"
     template: Template
     epoch: int
     packages: tuple[ResolvedPackage, ...]
@@ -70,6 +77,7 @@ class Manifest(BaseModel):
         ]
         return {
             "engine": self.engine,
+            "system": self.system,
             "epoch": self.epoch,
             "template": self.template.canonical(),
             "packages": packages,
@@ -131,25 +139,36 @@ class Manifest(BaseModel):
         return [package for package in self.packages if package.name not in self.base]
 
 
-def make_manifest(template: Template, cache: Path, contents: Contents, target: TargetFormat | None = None) -> Manifest:
-    """Resolve a template against the distribution's current package lists, and the files that it names.
+def make_manifest(
+    template: Template,
+    cache: Path,
+    contents: Contents,
+    target: TargetFormat | None = None,
+    *,
+    format_: ImageFormat = _MACHINE,
+    options: FormatOptions | None = None,
+) -> Manifest:
+    """Resolve a template for a format against the distribution's current package lists, and the files that it names.
 
     `target` is the format that bundles may be restricted to. Raises BuildError when the template asks for what there
     is not.
     """
+    options = options or FormatOptions()
+    template = format_.prepare(template, options)
     system = template.os
     distribution = find_distribution(system.name, system.version, system.arch)
     software = bundles.gather(fitting_bundles(template, target)[0], contents)
     template = template.model_copy(update={"bundles": software.bundles})
     repository = family_of(distribution).repository(distribution, cache)
-    wanted = _wanted_packages(template, distribution)
     own = bundles.stage_packages(software.bundles, contents, package_pool(cache), repository.suffix)
-    packages = repository.resolve(wanted, own)
-    shared = repository.resolve(_base_packages(template, distribution))
+    tools = packages_of(format_.tools, distribution.package_type) if options.platform_tools else ()
+    packages = repository.resolve(_wanted_packages(template, distribution, format_, repository.offered(tools)), own)
+    shared = repository.resolve(_base_packages(template, distribution, format_.system))
     chosen = {(package.name, package.version) for package in packages}
     # The shared layer is of use only when the whole solution contains it as it is.
     has_base = all((package.name, package.version) in chosen for package in shared)
     return Manifest(
+        system=format_.system,
         template=_without_clear_passwords(template),
         epoch=int(repository.release_date().timestamp()),
         packages=tuple(packages),
@@ -160,14 +179,24 @@ def make_manifest(template: Template, cache: Path, contents: Contents, target: T
     )
 
 
-def _base_packages(template: Template, distribution: Distribution) -> list[Package]:
-    profile = distribution.profile(template.os.profile)
-    return [Package(name=name) for name in sorted({*distribution.boot_packages, *profile.packages})]
+def _base_packages(template: Template, distribution: Distribution, system: System) -> list[Package]:
+    """What every image of the distribution and profile has: all of it to boot, less of it in a container."""
+    profile = set(distribution.profile(template.os.profile).packages)
+    if system == "machine":
+        names = {*distribution.boot_packages, *profile}
+    elif system == "container":
+        names = {*distribution.container_packages, *profile}
+    else:
+        names = {*distribution.application_packages, *profile} - set(distribution.service_packages)
+    return [Package(name=name) for name in sorted(names)]
 
 
-def _wanted_packages(template: Template, distribution: Distribution) -> list[Package]:
-    wanted = {package.name: package for package in _base_packages(template, distribution)}
-    if template.installation.keyboard:
+def _wanted_packages(
+    template: Template, distribution: Distribution, format_: ImageFormat, tools: Sequence[str]
+) -> list[Package]:
+    wanted = {package.name: package for package in _base_packages(template, distribution, format_.system)}
+    wanted |= {name: Package(name=name) for name in tools}
+    if template.installation.keyboard and format_.system == "machine":
         wanted |= {name: Package(name=name) for name in family_of(distribution).keyboard_packages}
     wanted |= {package.name: package for package in bundles.distribution_packages(template.bundles)}
     wanted |= {package.name: package for package in template.os.pkgs}

@@ -2,14 +2,15 @@
 
 import sys
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from ingot.build.boot import BootReport
+from ingot.build.formats.options import FormatOptions
+from ingot.build.formats.registry import FORMATS
 from ingot.build.template import Template
 
-Format = Literal["raw", "qcow2"]
 #: The engine as a program; it ends with who starts it in `process.bound_environment`.
 ENGINE_COMMAND = (sys.executable, "-m", "ingot.build")
 
@@ -33,14 +34,16 @@ class BuildRequest(Document):
     `scratch` belongs to this attempt alone: its caller makes it and removes it. With `boot_test`, the finished image
     is booted, and the build fails when units of the machine do. What the provenance says of the build: `image_name` is
     what the finished file will be called, `builder` a URI of who builds and `invocation` one of this build (made up
-    when empty).
-    `boot_scripts_dir` has the files that the template names; `target` is the format as an organisation calls it,
-    where one does.
+    when empty). `format` is a name of `ingot.build.formats.registry`; where it holds one disk and the machine has
+    several, `one_file` packs them into an archive. `boot_scripts_dir` has the files that the template names; `target`
+    is the format as an organisation calls it, where one does.
     """
 
     template: Template | None = None
     manifest: dict[str, Any] | None = None
-    format: Format = "qcow2"
+    format: str = "qcow2"
+    options: FormatOptions = FormatOptions()
+    one_file: bool = False
     compress: bool = True
     simulate: bool = False
     boot_test: bool = False
@@ -62,7 +65,9 @@ class BuildRequest(Document):
     @property
     def target_format(self) -> TargetFormat:
         """The format that bundles may be restricted to."""
-        return self.target or TargetFormat(names=(self.format,), type="virtual")
+        return self.target or TargetFormat(
+            names=(self.format,), type=FORMATS[self.format].type if self.format in FORMATS else "virtual"
+        )
 
 
 class InstalledPackage(Document):
@@ -88,10 +93,18 @@ class DiskFile(Document):
     disk_size: int
 
 
+class ImageFile(Document):
+    """A file of an image that is a directory of files; `size` is bytes."""
+
+    name: str
+    sha256: str
+    size: int
+
+
 class BuildResult(Document):
     """A finished build. Sizes are bytes; `timings` are seconds for each stage that had to run; `identity` is the
     SHA-256 of the manifest. `output` and what follows it are of the first disk; `more_disks` are the machine's other
-    disks, each numbered beside it (disk.qcow2, disk-2.qcow2)."""
+    disks, each numbered beside it (disk.qcow2, disk-2.qcow2). An image that is a directory has `files` and no hash."""
 
     output: Path | None
     sha256: str | None
@@ -104,6 +117,7 @@ class BuildResult(Document):
     left_out: list[str] = []
     boot: BootReport | None = None
     more_disks: list[DiskFile] = []
+    files: list[ImageFile] = []
 
 
 class Progress(Document):

@@ -9,18 +9,20 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from ingot.build.disk.files import numbered
 from ingot.build.errors import BuildError
 from ingot.build.evidence.record import LOGS, move
-from ingot.build.request import ENGINE_COMMAND, BuildRequest, BuildResult, Format
+from ingot.build.formats.base import ImageFormat
+from ingot.build.formats.options import FormatOptions, parse_entrypoint
+from ingot.build.formats.registry import find_format, format_of_file, suffixes
+from ingot.build.request import ENGINE_COMMAND, BuildRequest, BuildResult
 from ingot.build.template_file import load_template
 from ingot.cli.output import NOT_FOUND, WRONG_USE, console, fail, say
 from ingot.process import bound_environment
-
-_FORMATS: dict[str, Format] = {".qcow2": "qcow2", ".raw": "raw", ".img": "raw"}
 
 
 def build(
@@ -31,6 +33,7 @@ def build(
     format_name: str | None,
     cache_dir: Path,
     boot_test: bool,
+    options: FormatOptions,
     evidence_dir: Path | None,
     output_json: bool,
 ) -> None:
@@ -40,7 +43,7 @@ def build(
         fail("Name either a template or, with --manifest, a manifest.", code=WRONG_USE)
     if not source.exists():
         fail(f"There is no file {source}.", code=NOT_FOUND)
-    chosen = _format(output, format_name)
+    chosen, compress = _format(output, format_name)
     if not output.absolute().parent.is_dir():
         fail(f"The directory {output.absolute().parent} does not exist.", code=NOT_FOUND)
     try:
@@ -55,7 +58,9 @@ def build(
         request = BuildRequest(
             template=template,
             manifest=manifest,
-            format=chosen,
+            format=chosen.name,
+            compress=compress,
+            options=options,
             boot_test=boot_test,
             output=scratch / "image",
             scratch=scratch,
@@ -83,6 +88,16 @@ def build(
     _summarize(output, result, evidence)
 
 
+def format_options(*, entrypoint: str | None, **values: Any) -> FormatOptions:
+    """The options of a format as the command line has them; what is impossible ends the command."""
+    try:
+        return FormatOptions(entrypoint=parse_entrypoint(entrypoint) if entrypoint else (), **values)
+    except ValidationError as error:
+        fail("; ".join(str(problem["ctx"]["error"]) for problem in error.errors() if "ctx" in problem), code=WRONG_USE)
+    except ValueError as error:
+        fail(str(error), code=WRONG_USE)
+
+
 def _keep_evidence(request: BuildRequest, target: Path) -> bool:
     try:
         return move(request.evidence, target)
@@ -100,14 +115,22 @@ def _read_manifest(file: Path) -> dict[str, Any]:
     return document
 
 
-def _format(output: Path, name: str | None) -> Format:
-    chosen = _FORMATS.get(f".{name}" if name else output.suffix)
-    if chosen is None:
-        fail(
-            f"No format follows from {name or output.name}: end the name with .qcow2 or .raw, or use --format.",
-            code=WRONG_USE,
-        )
-    return chosen
+def _format(output: Path, name: str | None) -> tuple[ImageFormat, bool]:
+    """(format, whether compressed) of an output: by its name, or the one asked for."""
+    found = format_of_file(output.name)
+    if name is None:
+        if found is None:
+            words = (
+                f"No format follows from {output.name}: end the name with {', '.join(suffixes())}, or use --format."
+            )
+            fail(words, code=WRONG_USE)
+        return found
+    try:
+        chosen = find_format(name)
+    except BuildError as error:
+        fail(error.message, code=WRONG_USE)
+    plain = chosen.plain_suffix is not None and output.name.lower().endswith((chosen.plain_suffix, ".img"))
+    return chosen, not plain
 
 
 def _run_engine(request: BuildRequest, *, quiet: bool) -> BuildResult:

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from rich.filesize import decimal
 
+from ingot.build.formats.registry import FORMATS
 from ingot.cli.output import WRONG_USE, Output, fail, print_json, print_rows, say
 from ingot.cli.remote import connected, package_version, plain, print_messages
 from ingot.client import find
@@ -74,3 +75,23 @@ def format_list(output: Output) -> None:
         "Account": lambda row: row.cred_account_type,
     }
     print_messages(rows, output, columns, "There are no formats that you may use: ask an administrator.")
+
+
+def local_formats(output: Output) -> None:
+    """The formats of `ingot build`."""
+    rows = sorted(FORMATS.values(), key=lambda row: row.name.lower())
+    if output is Output.JSON:
+        print_json(
+            [
+                {"name": row.name, "content": row.content, "suffix": row.suffix, "tools": list(row.tools)}
+                for row in rows
+            ]
+        )
+        return
+    columns = {
+        "Name": lambda row: row.name,
+        "Ends with": lambda row: row.suffix,
+        "Content": lambda row: row.content,
+        "Agents": lambda row: ", ".join(row.tools),
+    }
+    print_rows(rows, columns, "")

@@ -48,8 +48,21 @@ def build(
     manifest_file: Annotated[
         Path | None, typer.Option("--manifest", help="Build exactly this manifest instead of a template.")
     ] = None,
-    format_name: Annotated[str | None, typer.Option("--format", help="raw or qcow2; else by the name.")] = None,
+    format_name: Annotated[
+        str | None, typer.Option("--format", help="A name of `ingot format list --local`; else by the file's name.")
+    ] = None,
     cache_dir: CacheDir = DEFAULT_CACHE,
+    memory: Annotated[int, typer.Option(help="Memory of the virtual machine, in MB.", min=64)] = 1024,
+    cpus: Annotated[int, typer.Option(help="Processors of the virtual machine.", min=1)] = 1,
+    hardware_version: Annotated[int, typer.Option(help="VMware's hardware version, 4 to 21.")] = 11,
+    entrypoint: Annotated[
+        str | None, typer.Option(help='A container\'s command, as a JSON list such as ["nginx", "-g", "daemon off;"].')
+    ] = None,
+    platform_tools: Annotated[bool, typer.Option(help="Bring in the agents of the format's platform.")] = True,
+    install: Annotated[
+        bool,
+        typer.Option("--install", help="Have an ISO install to the first disk unless somebody chooses otherwise."),
+    ] = False,
     boot_test: Annotated[bool, typer.Option(help="Boot the image and fail when units failed.")] = False,
     evidence_dir: Annotated[
         Path | None,
@@ -62,6 +75,7 @@ def build(
 ) -> None:
     """Build an image from a template file or a manifest, with no server."""
     from ingot.cli.build import build as run  # noqa: PLC0415
+    from ingot.cli.build import format_options  # noqa: PLC0415
 
     run(
         template_file,
@@ -70,17 +84,29 @@ def build(
         format_name=format_name,
         cache_dir=cache_dir,
         boot_test=boot_test,
+        options=format_options(
+            memory=memory,
+            cpus=cpus,
+            hardware_version=hardware_version,
+            entrypoint=entrypoint,
+            platform_tools=platform_tools,
+            install=install,
+        ),
         evidence_dir=evidence_dir,
         output_json=output_json,
     )
 
 
 @app.command()
-def manifest(template_file: TemplateFile, cache_dir: CacheDir = DEFAULT_CACHE) -> None:
+def manifest(
+    template_file: TemplateFile,
+    format_name: Annotated[str, typer.Option("--format", help="The format that the manifest is for.")] = "raw",
+    cache_dir: CacheDir = DEFAULT_CACHE,
+) -> None:
     """Print everything that a build of a template is made from: packages with versions and hashes, files, options."""
     from ingot.cli.manifest import manifest as run  # noqa: PLC0415
 
-    run(template_file, cache_dir)
+    run(template_file, format_name, cache_dir)
 
 
 @app.command()

@@ -43,9 +43,10 @@ class Distribution:
     """A release of a distribution on one architecture.
 
     `name`, `version` and `arch` are the API's words (Debian, 12, x86_64). `boot_packages` are what every bootable
-    machine needs. `keyring` is the file of the keys that its packages or package lists are signed with, and
-    `keyring_package` the package that brings it. `efi_directory` is where the distribution's signed boot loader
-    looks for its configuration.
+    machine needs, `container_packages` what a container with an init does, `application_packages` one without, which
+    leaves `service_packages` out. `keyring` is the file of the keys that its packages or package lists are signed
+    with, and `keyring_package` the package that brings it. `efi_directory` is where the distribution's signed boot
+    loader looks for its configuration.
     """
 
     family: FamilyName
@@ -59,6 +60,9 @@ class Distribution:
     keyring: str
     keyring_package: str
     boot_packages: tuple[str, ...]
+    container_packages: tuple[str, ...]
+    application_packages: tuple[str, ...]
+    service_packages: tuple[str, ...]
     profiles: tuple[Profile, ...]
     efi_directory: str
     description: str = ""

@@ -73,6 +73,14 @@ class AptRepository(Repository):
         with self.reading():
             return apt_resolve.resolve(self, wanted, own)
 
+    def offered(self, names: Sequence[str]) -> list[str]:
+        """Those that apt knows."""
+        if not names:
+            return []
+        with self.reading():
+            known = set(self.apt(["apt-cache", "pkgnames"]).split())
+        return [name for name in names if name in known]
+
     def download(self, packages: Sequence[ResolvedPackage], target: Path) -> None:
         """Fetch packages with apt's own transport."""
         arguments = [_APT_HELPER, "download-file"]

@@ -73,6 +73,11 @@ class Repository(ABC):
         own explanation of a conflict.
         """
 
+    def offered(self, names: Sequence[str]) -> list[str]:
+        """Those of some package names that the distribution has."""
+        known = {package.name for package in self.available()} if names else set()
+        return [name for name in names if name in known]
+
     @abstractmethod
     def download(self, packages: Sequence[ResolvedPackage], target: Path) -> None:
         """Fetch packages into a directory, each under its SHA-256, which is verified; raises BuildError."""

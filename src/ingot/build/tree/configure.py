@@ -61,11 +61,15 @@ def configure(
     family.set_package_sources(tree, sources)
     set_up_users(tree, installation, env, log)
     set_up_network(tree, installation)
-    units = set_up_boot_scripts(tree, [*template.config, *boot_scripts(template.bundles)], contents)
-    units += keep_licenses(tree, template.bundles, contents, shown=installation.display_licenses)
-    units += _copy_guest_files(tree)
-    units += ["systemd-networkd.service", "systemd-resolved.service"]
-    run_in_tree(tree, ["systemctl", "enable", *units], env=env, log=log)
+    units = keep_licenses(tree, template.bundles, contents, shown=installation.display_licenses)
+    if files.inside(tree, "/usr/bin/systemctl").exists():
+        units += set_up_boot_scripts(tree, [*template.config, *boot_scripts(template.bundles)], contents)
+        units += _copy_guest_files(tree)
+        units += ["systemd-networkd.service", "systemd-resolved.service"]
+        run_in_tree(tree, ["systemctl", "enable", *units], env=env, log=log)
+    if files.inside(tree, "/etc/cloud/cloud.cfg.d").is_dir():
+        # The template says what the network is; the cloud says the rest.
+        files.write(tree, "/etc/cloud/cloud.cfg.d/90-network.cfg", "network: {config: disabled}\n")
     clean(tree, family)
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ingot.build.sandbox import run_in_tree
-from ingot.build.tree.initramfs import make_initramfs
+from ingot.build.tree.initramfs import kernels, make_initramfs
 from ingot.build.tree.unpack import base_closure, make_skeleton, read_package_files, unpack
 
 #: Tools that look at the running machine: meaningless in a tree. The engine does their work, once. And the question
@@ -30,7 +30,7 @@ def install_base(
     log: Path,
     on_progress: Callable[[float, str], None],
 ) -> None:
-    """Fill an empty tree with packages and make the initial RAM disk of its kernels.
+    """Fill an empty tree with packages and, for one that boots, make the initial RAM disk of its kernels.
 
     `on_progress` gets the part done (0 to 1) and what is going on.
     """
@@ -50,11 +50,12 @@ def install_base(
         certificates = (tree / _CERTIFICATES[1:]).exists() and not any(tree.glob(_CERTIFICATE_HOOKS))
         postponed = (*_POSTPONED, _CERTIFICATES) if certificates else _POSTPONED
         _configure(tree, len(packages), env, log, on_progress, postponed)
-        on_progress(0.8, "Making the initial RAM disk")
         with ThreadPoolExecutor(1) as beside:
             # The one keeps a core busy, and neither looks at what the other makes.
             certified = beside.submit(run_in_tree, tree, [_CERTIFICATES], env=env) if certificates else None
-            make_initramfs(tree, env, log)
+            if kernels(tree):
+                on_progress(0.8, "Making the initial RAM disk")
+                make_initramfs(tree, env, log)
         if certified is not None:
             certified.result()
 

@@ -35,8 +35,14 @@ def os_search(
 
 
 @format_app.command("list")
-def format_list(output: OutputOption = Output.TABLE) -> None:
+def format_list(
+    local: Annotated[bool, typer.Option("--local", help="Those of `ingot build`, without a server.")] = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
     """List the formats that images can have."""
-    from ingot.cli.catalogue import format_list as run  # noqa: PLC0415
+    from ingot.cli import catalogue  # noqa: PLC0415
 
-    run(output)
+    if local:
+        catalogue.local_formats(output)
+    else:
+        catalogue.format_list(output)

@@ -1,0 +1,45 @@
+"""VirtualBox's own disks (VDI): a header, a map of blocks, the blocks that are not all zeros."""
+
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from uuid import UUID
+
+from ingot.build.formats.blocks import Disk
+
+_BLOCK = 1 << 20
+_SECTOR = 512
+_NOWHERE = 0xFFFFFFFF
+_DYNAMIC = 1
+
+
+def write_vdi(
+    raw: Path, output: Path, *, uuid: UUID, on_progress: Callable[[float], None] = lambda _part: None
+) -> None:
+    """Write a growing disk."""
+    with Disk(raw) as disk, output.open("wb") as file:
+        count = -(-disk.size // _BLOCK)
+        data = -(-(_SECTOR + count * 4) // _BLOCK) * _BLOCK
+        places, used = [_NOWHERE] * count, 0
+        for number, content in disk.blocks(_BLOCK):
+            file.seek(data + used * _BLOCK)
+            file.write(content)
+            places[number] = used
+            used += 1
+            on_progress((number + 1) / count)
+        file.truncate(data + used * _BLOCK)
+        file.seek(0)
+        file.write(_header(disk.size, count, used, data, uuid))
+        file.write(struct.pack(f"<{count}I", *places))
+
+
+def _header(size: int, count: int, used: int, data: int, uuid: UUID) -> bytes:
+    head = struct.pack(
+        "<64sIIIII256sII", b"<<< Oracle VM VirtualBox Disk Image >>>\n", 0xBEDA107F, 0x00010001, 400, _DYNAMIC, 0,
+        b"", _SECTOR, data,
+    )  # fmt: skip
+    geometry = struct.pack("<IIIII", 0, 0, 0, _SECTOR, 0)
+    blocks = struct.pack("<QIIII", size, _BLOCK, 0, count, used)
+    # Itself, its last snapshot, and no parents.
+    identifiers = uuid.bytes_le + uuid.bytes_le + bytes(32)
+    return (head + geometry + blocks + identifiers).ljust(_SECTOR, b"\0")
