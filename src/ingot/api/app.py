@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ingot import __version__
 from ingot.api import chapters, openapi
 from ingot.api.dispatch import endpoint
+from ingot.api.downloads.remembered import RememberingDownloads
 from ingot.api.errors import error_response, redacted
 from ingot.api.operation import Server
 
@@ -40,7 +41,7 @@ def create_app(server: Server) -> ASGIApp:
     app.add_route("/docs", _fixed(openapi.page(operations), "text/html; charset=utf-8"), methods=["GET"])
     registry = CollectorRegistry()
     app.add_route("/metrics", _metrics(registry), methods=["GET"])
-    return NormalizedPaths(Observed(app, registry))
+    return NormalizedPaths(Observed(RememberingDownloads(app, server.remembered), registry))
 
 
 def _guarded(handle: Any) -> Any:

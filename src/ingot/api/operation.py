@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ingot.api.authentication import Authenticator
+from ingot.api.downloads.remembered import RememberedDownloads
 from ingot.api.downloads.transfers import Transfers
 from ingot.messages.base import Message
 from ingot.services.artifacts import sweep
@@ -38,6 +39,7 @@ class Server:
     vault: Vault
     authenticator: Authenticator
     transfers: Transfers
+    remembered: RememberedDownloads
 
 
 @dataclass

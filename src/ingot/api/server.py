@@ -7,6 +7,7 @@ import uvicorn
 
 from ingot.api.app import create_app
 from ingot.api.authentication import Authenticator
+from ingot.api.downloads.remembered import RememberedDownloads
 from ingot.api.downloads.transfers import Transfers
 from ingot.api.http.protocol import Protocol
 from ingot.api.operation import Server
@@ -30,6 +31,7 @@ def make_server(settings: Settings, database: Database) -> Server:
         vault=opened,
         authenticator=Authenticator(opened),
         transfers=Transfers(settings, database),
+        remembered=RememberedDownloads(database),
     )
 
 

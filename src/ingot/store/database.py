@@ -1,5 +1,7 @@
 """The database: SQLite on one machine, PostgreSQL when several share it."""
 
+import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +37,9 @@ class Database:
             hide_parameters=True,  # errors go to logs, values may be secrets
             **arguments,
         )
+        self._file = (make_url(url).database or None) if self.is_sqlite else None
+        self._watching: sqlite3.Connection | None = None
+        self._watching_lock = threading.Lock()
         if self.is_sqlite:
             _set_up_sqlite(self.engine)
 
@@ -50,6 +55,18 @@ class Database:
                 session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
             with _committing(session):
                 yield session
+
+    def version(self) -> int | None:
+        """A number that is another one after every commit of anybody, as this process sees it; None where the
+        database cannot tell that in microseconds.
+        """
+        if self._file is None:
+            return None
+        with self._watching_lock:
+            if self._watching is None:
+                # A connection that never writes: it tells of the commits of all others.
+                self._watching = sqlite3.connect(self._file, timeout=_BUSY_SECONDS, check_same_thread=False)
+            return int(self._watching.execute("PRAGMA data_version").fetchone()[0])
 
     def exclude_others(self, session: Session, lock: int) -> None:
         """Make sure that no other transaction is between this call with the same number and its end.
@@ -91,6 +108,10 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+        with self._watching_lock:
+            if self._watching is not None:
+                self._watching.close()
+                self._watching = None
 
 
 @contextmanager

@@ -2,13 +2,11 @@
 
 from starlette.responses import Response
 
-from ingot.api.downloads.response import Downloadable, Plan
+from ingot.api.downloads.response import ACCELERATOR, Downloadable, Plan
 from ingot.api.operation import Call
 
 #: The internal location that nginx serves artifacts from.
 _LOCATION = "/ingot-artifacts/"
-#: The header by which nginx says that it is there: who comes past it is served by us.
-_OFFER = "x-ingot-accelerated"
 _CONDITIONS = ("if-match", "if-none-match", "if-modified-since", "if-unmodified-since")
 
 
@@ -16,10 +14,10 @@ def response(call: Call, file: Downloadable, planned: Plan) -> Response | None:
     """The answer that makes nginx send what is planned; None where we send it ourselves.
 
     nginx evaluates the request anew, with rules of its own: it gets what these decide as we do, the whole file and
-    single ranges.
+    single ranges. Who comes to us past nginx is served by us.
     """
     settings, headers = call.server.settings, call.request.headers
-    if settings.accelerated_downloads != "nginx" or headers.get(_OFFER) != "nginx":
+    if settings.accelerated_downloads != "nginx" or headers.get(ACCELERATOR) != "nginx":
         return None
     if any(name in headers for name in _CONDITIONS) or len(planned.ranges) > 1:
         return None

@@ -15,6 +15,9 @@ from ingot.api import conditional
 from ingot.api.downloads.ranges import ByteRange, UnsatisfiableRangeError, parse
 from ingot.api.errors import PreconditionFailedError, uforge_error
 
+#: The header by which an nginx in front says that it can send files.
+ACCELERATOR = "x-ingot-accelerator"
+
 
 @dataclass(frozen=True)
 class Downloadable:

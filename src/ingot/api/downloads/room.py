@@ -40,6 +40,7 @@ def download(call: Call, locate: Locate) -> Response:
 
 
 def _to_owner(call: Call, locate: Locate) -> Response:
+    version = call.server.remembered.version()
     with call.server.database.transaction(read_only=True) as session:
         user = call.server.authenticator.authenticate(session, call.request)
         file = locate(session, owner_for(session, user, str(call.request.path_params["uid"])))
@@ -47,7 +48,12 @@ def _to_owner(call: Call, locate: Locate) -> Response:
     planned = plan(call.request.method, call.request.headers, file)
     if not _has_content(call, planned):
         return without_content(call.request, file, planned)
-    return nginx.response(call, file, planned) or _by_us(call, file, planned, None)
+    if (by_nginx := nginx.response(call, file, planned)) is not None:
+        return by_nginx
+    response = _by_us(call, file, planned, None)
+    if response.transfer is None:
+        call.server.remembered.keep(call.request.scope, file, version)
+    return response
 
 
 def _by_key(call: Call, locate: Locate, key: str) -> Response:

@@ -1,0 +1,96 @@
+"""Downloads of owners that were allowed a moment ago: the same request again needs no query and no thread.
+
+A decision holds as long as nothing at all has changed in the database, which SQLite tells in microseconds, and no
+longer than a verified password is remembered. Other databases cannot tell: there every request is decided anew.
+"""
+
+import hashlib
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ingot.api.downloads.response import ACCELERATOR, Downloadable, plan
+from ingot.api.downloads.sending import FileResponse
+from ingot.api.errors import PreconditionFailedError
+from ingot.store.database import Database
+
+_ACCELERATOR = ACCELERATOR.encode()
+_SECONDS = 60
+_MOST = 10_000
+
+
+@dataclass(frozen=True)
+class _Decision:
+    file: Downloadable
+    version: int
+    until: float
+
+
+class RememberedDownloads:
+    """What was allowed, by the path and the credentials of the request; of the credentials only a keyed hash."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._key = secrets.token_bytes(32)
+        self._decisions: OrderedDict[bytes, _Decision] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def version(self) -> int | None:
+        """The database's version: to be asked for before a decision is made; None where nothing can be remembered."""
+        return self._database.version()
+
+    def keep(self, scope: Scope, file: Downloadable, version: int | None) -> None:
+        """Remember that this request was allowed to have the file, on the strength of that version."""
+        name = self._name(scope)
+        if name is None or version is None:
+            return
+        with self._lock:
+            self._decisions[name] = _Decision(file, version, time.monotonic() + _SECONDS)
+            self._decisions.move_to_end(name)
+            while len(self._decisions) > _MOST:
+                self._decisions.popitem(last=False)
+
+    def find(self, scope: Scope) -> Downloadable | None:
+        """The file that this request may have, if that was decided before and must still be so."""
+        name = self._name(scope) if self._decisions else None
+        decision = self._decisions.get(name) if name is not None else None
+        if decision is None or decision.until < time.monotonic() or decision.version != self.version():
+            return None
+        return decision.file
+
+    def _name(self, scope: Scope) -> bytes | None:
+        """What a request is remembered by; None for one that is not."""
+        if scope["method"] != "GET" or scope["query_string"]:
+            return None
+        credentials = [value for name, value in scope["headers"] if name == b"authorization"]
+        if len(credentials) != 1 or any(name == _ACCELERATOR for name, _ in scope["headers"]):
+            return None
+        path = scope["path"].encode()
+        return hashlib.blake2b(b"%d %b%b" % (len(path), path, credentials[0]), key=self._key, digest_size=32).digest()
+
+
+class RememberingDownloads:
+    """Answers what is remembered before anybody else looks at the request."""
+
+    def __init__(self, app: ASGIApp, remembered: RememberedDownloads) -> None:
+        self._app, self._remembered = app, remembered
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or pass it on."""
+        response = self._response(scope) if scope["type"] == "http" else None
+        await (response or self._app)(scope, receive, send)
+
+    def _response(self, scope: Scope) -> FileResponse | None:
+        file = self._remembered.find(scope)
+        if file is None:
+            return None
+        try:
+            planned = plan(scope["method"], Headers(scope=scope), file)
+            return FileResponse(file, planned) if planned.has_content else None
+        except (PreconditionFailedError, OSError):
+            return None  # whoever is next says why
