@@ -24,7 +24,10 @@ def response(call: Call, file: Downloadable, planned: Plan) -> Response | None:
     if planned.status == 200 and "range" in headers:
         return None
     rates = [rate for rate in (settings.download_rate_per_object, settings.download_rate_per_user) if rate]
-    directions = {"X-Accel-Redirect": f"{_LOCATION}{file.sha256[:2]}/{file.sha256}"}
+    directions = {
+        "X-Accel-Redirect": f"{_LOCATION}{file.sha256[:2]}/{file.sha256}",
+        "X-Ingot-Owner": str(file.owner_id),
+    }
     if rates:
         directions["X-Accel-Limit-Rate"] = str(min(rates))
     return Response(headers={**file.content_headers, **directions}, media_type="application/octet-stream")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, joinedload, lazyload
+from sqlalchemy.orm import Session, defer, joinedload, lazyload
 from starlette.responses import Response
 
 from ingot.api.downloads.response import Downloadable
@@ -56,6 +56,15 @@ _STATEMENT = (
             lazyload(tables.Appliance.boot_scripts),
         ),
     )
+)
+#: Images with what a download needs to know of them, which many clients ask for at once.
+_DOWNLOAD = select(tables.Image).options(
+    lazyload("*"),
+    joinedload(tables.Image.owner).options(lazyload("*")),
+    joinedload(tables.Image.attempt).options(lazyload("*")),
+    defer(tables.Image.template),
+    defer(tables.Image.profile),
+    defer(tables.Image.timings),
 )
 
 
@@ -168,7 +177,7 @@ def fetch(call: Call) -> Response:
     """Download an image: its owner as often as wanted, anybody once with the image's key."""
 
     def locate(session: Session, owner: tables.User | None) -> Downloadable:
-        row = session.get(tables.Image, call.number("itid"))
+        row = session.scalars(_DOWNLOAD.where(tables.Image.id == call.number("itid"))).first()
         if (
             row is None
             or row.appliance_id != call.number("aid")
