@@ -4,7 +4,6 @@ import datetime as dt
 import email.utils
 import hashlib
 import os
-import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -12,56 +11,15 @@ from typing import Any
 import httpx
 import pytest
 
-from ingot.build.request import BuildResult
-from ingot.services import attempts, images
-from ingot.services.secrets import server_secret
-from ingot.settings import Settings
 from ingot.store.artifacts import LocalArtifacts
-from ingot.store.tables import Image
 from tests.api.conftest import Site
-
-#: More than the kernel buffers of a connection hold: a client that reads half has not been sent the rest.
-SIZE = 24_000_001
-
-
-@pytest.fixture
-def content() -> bytes:
-    return random.Random(7).randbytes(SIZE)  # noqa: S311 - nothing secret
-
-
-@pytest.fixture
-def image(site: Site, root: httpx.Client, make_appliance: Any, content: bytes) -> dict[str, Any]:
-    """A finished image whose content is ours: what a worker does at the end of a build, without the build."""
-    appliance = make_appliance("größe/1", profile=True)
-    body = {"image": {"targetFormat": {"name": "QCOW2"}, "compress": True}}
-    made = root.post(appliance["baseImagesUri"], json=body).json()["image"]
-    settings = Settings(data_dir=site.directory)
-    artifacts = LocalArtifacts(site.directory / "artifacts")
-    with artifacts.writer() as writer:
-        writer.write(content)
-    stored = writer.result()
-    with site.database.transaction() as session:
-        attempt = attempts.claim(session, "here", 60, (images.JOB,))
-        assert attempt is not None
-        row = session.get(Image, made["dbId"])
-        assert row is not None
-        result = BuildResult(
-            output=None, sha256=stored.sha256, size=stored.size, installed_size=1, disk_size=2, packages=[], timings={}
-        )
-        images.complete(session, row, result, server_secret(settings), 3600)
-        attempts.finish(session, attempt.id, attempt.token or "", "done", message="Done")
-    finished: dict[str, Any] = root.get(made["uri"]).json()["image"]
-    return finished
-
-
-def _url(site: Site, image: dict[str, Any]) -> str:
-    return f"{site.address}/api/{image['downloadUri']}"
+from tests.api.downloads.conftest import SIZE, url_of
 
 
 def test_a_key_opens_one_download(site: Site, root: httpx.Client, image: dict[str, Any], content: bytes) -> None:
-    head = httpx.head(_url(site, image))
+    head = httpx.head(url_of(site, image))
     assert head.headers["content-length"] == str(SIZE)
-    first = httpx.get(_url(site, image))
+    first = httpx.get(url_of(site, image))
     assert (first.status_code, first.content) == (200, content)
     digest = hashlib.sha256(content).hexdigest()
     assert first.headers["etag"] == f'"{digest}"'
@@ -69,13 +27,13 @@ def test_a_key_opens_one_download(site: Site, root: httpx.Client, image: dict[st
     assert first.headers["repr-digest"].startswith("sha-256=:")
     assert first.headers["content-type"] == "application/octet-stream"
     assert "filename*=UTF-8''gr%C3%B6%C3%9Fe_1-1.qcow2" in first.headers["content-disposition"]
-    second = httpx.get(_url(site, image))
+    second = httpx.get(url_of(site, image))
     assert second.status_code == 403
     assert "one download" in second.text
     again = root.get(image["uri"]).json()["image"]
     assert again["downloadKey"] != image["downloadKey"]
     assert again["digest"] != image["digest"]
-    assert httpx.get(_url(site, again)).status_code == 200
+    assert httpx.get(url_of(site, again)).status_code == 200
 
 
 def test_a_key_stays_the_same_until_it_is_used(root: httpx.Client, image: dict[str, Any]) -> None:
@@ -83,7 +41,7 @@ def test_a_key_stays_the_same_until_it_is_used(root: httpx.Client, image: dict[s
 
 
 def test_what_sends_nothing_uses_nothing_up(site: Site, image: dict[str, Any]) -> None:
-    url, tag = _url(site, image), f'"{image["sha256sum"]}"'
+    url, tag = url_of(site, image), f'"{image["sha256sum"]}"'
     assert httpx.get(url, headers={"If-None-Match": tag}).status_code == 304
     assert httpx.get(url, headers={"Range": f"bytes={SIZE}-"}).status_code == 416
     assert httpx.get(url, headers={"If-Match": '"other"'}).status_code == 412
@@ -93,7 +51,7 @@ def test_what_sends_nothing_uses_nothing_up(site: Site, image: dict[str, Any]) -
 
 
 def test_a_broken_download_is_resumed_with_the_same_key(site: Site, image: dict[str, Any], content: bytes) -> None:
-    url, tag = _url(site, image), f'"{image["sha256sum"]}"'
+    url, tag = url_of(site, image), f'"{image["sha256sum"]}"'
     got = b""
     with httpx.stream("GET", url) as response:
         for chunk in response.iter_raw(100_000):
@@ -152,7 +110,7 @@ def test_a_key_of_another_object_opens_nothing(
 def test_of_many_at_once_one_wins(site: Site, root: httpx.Client, image: dict[str, Any]) -> None:
     for _ in range(5):
         present = root.get(image["uri"]).json()["image"]
-        url, barrier = _url(site, present), threading.Barrier(24)
+        url, barrier = url_of(site, present), threading.Barrier(24)
 
         def fetch(_: int, url: str = url, barrier: threading.Barrier = barrier) -> int:
             barrier.wait()
@@ -168,14 +126,14 @@ def test_deleting_an_image_lets_a_download_end_well(
 ) -> None:
     path = LocalArtifacts(site.directory / "artifacts").path(image["sha256sum"])
     got = b""
-    with httpx.stream("GET", _url(site, image)) as response:
+    with httpx.stream("GET", url_of(site, image)) as response:
         for chunk in response.iter_raw(100_000):
             if not got:
                 assert root.delete(image["uri"]).status_code == 204
                 assert not path.exists()
             got += chunk
     assert got == content
-    assert httpx.get(_url(site, image)).status_code == 404
+    assert httpx.get(url_of(site, image)).status_code == 404
 
 
 def test_files_are_closed_when_clients_go_away(site: Site, root: httpx.Client, image: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ingot.api.downloads.response import ACCELERATOR, Downloadable, plan
@@ -85,12 +86,14 @@ class RememberingDownloads:
         response = self._response(scope) if scope["type"] == "http" else None
         await (response or self._app)(scope, receive, send)
 
-    def _response(self, scope: Scope) -> FileResponse | None:
+    def _response(self, scope: Scope) -> Response | None:
         file = self._remembered.find(scope)
         if file is None:
             return None
         try:
             planned = plan(scope["method"], Headers(scope=scope), file)
+            if planned.status == 304:
+                return Response(status_code=304, headers=file.headers)
             return FileResponse(file, planned) if planned.has_content else None
         except (PreconditionFailedError, OSError):
             return None  # whoever is next says why
