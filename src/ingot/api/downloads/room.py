@@ -58,7 +58,9 @@ def _to_owner(call: Call, locate: Locate) -> Response:
 
 def _by_key(call: Call, locate: Locate, key: str) -> Response:
     file, row = _recognised(call, locate, key)
-    if call.server.transfers.await_end(row.id):
+    if row.used is not None:
+        # Its download may have ended at this very moment: look once more, after that was noted.
+        call.server.transfers.await_end(row.id)
         file, row = _recognised(call, locate, key)
     _require_name(call, file)
     download_keys.require_usable(row, resumes=resumes(call.request.headers, file))

@@ -102,11 +102,12 @@ class Transfers:
             if transfer.key_id is not None:
                 self._ending[transfer.key_id] = transfer
 
-    def await_end(self, key_id: int) -> bool:
-        """Wait for the end of a key's download if it ends at this very moment; returns whether it did."""
+    def await_end(self, key_id: int) -> None:
+        """Wait until the database knows of the end of a key's download, if that ends at this very moment."""
         with self._lock:
             transfer = self._ending.get(key_id)
-        return transfer is not None and transfer.has_ended.wait(_PATIENCE_SECONDS)
+        if transfer is not None:
+            transfer.has_ended.wait(_PATIENCE_SECONDS)
 
     def end(self, transfer: KnownTransfer, *, is_finished: bool) -> None:
         """See `KnownTransfer.end`."""

@@ -43,6 +43,7 @@ class FileSender:
         self._socket: socket.socket | None = None
         self._news: asyncio.Future[bool] | None = None
         self._is_over = self._is_broken = self._goes_on = False
+        self._is_last = False  # nothing of the response's content comes after what is being handed over
         self._error: OSError | None = None
         self._file = -1
         self._position = self._end = 0
@@ -68,9 +69,11 @@ class FileSender:
         self._wake()
 
     def client_goes_on(self) -> None:
-        """Another request begins."""
-        self._goes_on = self._cycle.response_complete
-        self._wake()
+        """Another request begins: who has confirmed every byte has also read them."""
+        is_handed_over = self._cycle.response_complete or (self._is_last and self._position == self._end)
+        if is_handed_over and self._socket is not None and self._unconfirmed() == 0:
+            self._goes_on = True
+            self._wake()
 
     def _wake(self, *, is_news: bool = True) -> None:
         if self._news is not None and not self._news.done():
@@ -96,6 +99,7 @@ class FileSender:
         if cycle.scope["method"] != "HEAD":
             if count > cycle.expected_content_length:
                 raise RuntimeError("Response content longer than Content-Length")
+            self._is_last = count == cycle.expected_content_length
             await self._send_file(descriptor, offset, count)
             cycle.expected_content_length -= count
         if not message.get("more_body", False):
