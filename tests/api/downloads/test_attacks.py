@@ -126,7 +126,7 @@ def test_how_long_a_wrong_key_takes_tells_nothing(site: Site, small: dict[str, A
     guesses = {"nearly": key[:-1] + last, "far": last * len(key)}
     seconds: dict[str, list[float]] = {name: [] for name in guesses}
     with httpx.Client() as client:
-        for _ in range(300):
+        for _ in range(150):
             for name, guess in guesses.items():
                 started = time.perf_counter()
                 assert client.get(f"{site.address}{target_of(small)}?downloadId={guess}").status_code == 403
@@ -142,7 +142,7 @@ _NAMES = st.one_of(
 )
 
 
-@settings(max_examples=2000, suppress_health_check=list(HealthCheck), deadline=None)
+@settings(max_examples=1000, suppress_health_check=list(HealthCheck), deadline=None)
 @given(_NAMES)
 def test_any_file_name_survives_and_none_adds_a_header(name: str) -> None:
     header = content_disposition(name)
@@ -155,14 +155,11 @@ def test_any_file_name_survives_and_none_adds_a_header(name: str) -> None:
     assert told == wanted
 
 
-@pytest.mark.parametrize("name", ["größe 雪 🧊", 'a"b; c=d', "100%_%41", "tab\there"])
+@pytest.mark.parametrize("name", ["größe 雪 🧊", 'a"b; c=d', "100%_%41"])
 def test_names_of_appliances_become_names_of_files(
     site: Site, root: httpx.Client, finish: Callable[..., dict[str, Any]], name: str
 ) -> None:
-    try:
-        image = finish(name, b"content")
-    except (AssertionError, KeyError):
-        pytest.skip("no appliance may have this name")
+    image = finish(name, b"content")
     response = root.get(f"{image['uri']}/downloads")
     parameter = re.search(r"filename\*=UTF-8''(\S+)", response.headers["content-disposition"])
     plain = re.search(r'filename="([^"]*)"', response.headers["content-disposition"])
