@@ -8,15 +8,31 @@ from ingot.store.tables.credentials import ApiKey, Certificate, CloudAccount, Ss
 from ingot.store.tables.download import Download, DownloadKey
 from ingot.store.tables.image import Image, ImagePackage
 from ingot.store.tables.quota import Quota
+from ingot.store.tables.software import (
+    ApplianceBundle,
+    Bundle,
+    BundleArtifact,
+    BundleDocument,
+    BundleExport,
+    BundleImport,
+    Category,
+)
 from ingot.store.tables.transfer import ApplianceExport, ApplianceImport
 
 __all__ = [
     "ApiKey",
     "Appliance",
+    "ApplianceBundle",
     "ApplianceExport",
     "ApplianceImport",
     "Attempt",
     "BootScript",
+    "Bundle",
+    "BundleArtifact",
+    "BundleDocument",
+    "BundleExport",
+    "BundleImport",
+    "Category",
     "Certificate",
     "CloudAccount",
     "Distribution",

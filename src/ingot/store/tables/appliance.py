@@ -1,7 +1,7 @@
 """Appliances and their layers: install profile, OS profile, boot scripts."""
 
 import datetime as dt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import JSON, BigInteger, ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -9,6 +9,9 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from ingot.store.base import Record, UtcDateTime
 from ingot.store.tables.access import User
 from ingot.store.tables.catalogue import Distribution, DistributionProfile
+
+if TYPE_CHECKING:
+    from ingot.store.tables.software import ApplianceBundle
 
 
 class Appliance(Record):
@@ -38,6 +41,9 @@ class Appliance(Record):
     os_profile: Mapped["OsProfile | None"] = relationship(cascade="all, delete-orphan", lazy="selectin")
     boot_scripts: Mapped[list["BootScript"]] = relationship(
         cascade="all, delete-orphan", lazy="selectin", order_by="BootScript.id"
+    )
+    bundles: Mapped[list["ApplianceBundle"]] = relationship(
+        cascade="all, delete-orphan", order_by="ApplianceBundle.position"
     )
 
 
