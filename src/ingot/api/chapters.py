@@ -8,7 +8,11 @@ from ingot.api.operations import (
     applianceimportandexport,
     applianceinstallprofile,
     applianceosprofile,
+    categories,
     machineimage,
+    mysoftware,
+    mysoftwareartifacts,
+    mysoftwaretransfers,
     os,
     user,
     usercloudaccount,
@@ -30,6 +34,10 @@ def all_operations() -> list[Operation]:
         usercloudaccount,
         apikey,
         usersshkeys,
+        categories,
+        mysoftware,
+        mysoftwareartifacts,
+        mysoftwaretransfers,
     )
     operations = [operation for module in modules for chapter in module.CHAPTERS for operation in chapter.operations]
     return sorted(operations, key=lambda operation: (operation.path.count("{"), operation.path))

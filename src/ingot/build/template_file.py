@@ -7,15 +7,16 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from ingot.build import template_bundle_rules, template_rules
 from ingot.build.errors import BuildError
-from ingot.build.template import Section, Template
+from ingot.build.template import Bundle, Section, Template
 
+_S = TypeVar("_S", bound=Section)
 LARGEST = 4 * 1024 * 1024
 _MOST_ALIASES = 100
 _IGNORED = ("builders",)
@@ -58,6 +59,21 @@ def parse_template(content: bytes, file: Path, *, directory: Path | None = None)
     """
     reader = _Reader(file)
     return _template(reader.document(content), reader, directory)
+
+
+def load_bundle(file: Path) -> Bundle:
+    """Read a bundle file; raises TemplateFileError, or BuildError when it cannot be read at all."""
+    return parse_bundle(_content(file), file, directory=file.absolute().parent)
+
+
+def parse_bundle(content: bytes, file: Path, *, directory: Path | None = None) -> Bundle:
+    """Read a bundle from the bytes of its own file; see `parse_template`."""
+    reader = _Reader(file)
+    document = reader.document(content)
+    if not isinstance(document, dict):
+        raise TemplateFileError(file, [reader.mistake((), "is no bundle: it has no name, version and files")])
+    findings = [] if directory is None else [*template_bundle_rules.bundle_findings((), document, directory)]
+    return _checked(Bundle, document, (), reader, findings)
 
 
 def read_document(file: Path) -> dict[str, Any]:
@@ -151,19 +167,33 @@ def _template(document: Any, reader: _Reader, directory: Path | None) -> Templat
     if not isinstance(document, dict) or not isinstance(document.get("stack"), dict):
         raise TemplateFileError(reader.file, [reader.mistake((), "has no `stack` section")])
     unknown = [key for key in document if key not in ("stack", *_IGNORED)]
-    mistakes = [*reader.mistakes, *(reader.mistake((key,), _unknown(key, ("stack", *_IGNORED))) for key in unknown)]
+    reader.mistakes += [reader.mistake((key,), _unknown(key, ("stack", *_IGNORED))) for key in unknown]
     stack = document["stack"]
     _forgive(stack)
-    try:
-        template = Template.model_validate(stack)
-    except ValidationError as error:
-        mistakes += [_mistake(problem, reader) for problem in error.errors(include_url=False)]
+    findings: list[template_rules.Finding] = []
     if directory is not None:
-        findings = (*template_rules.findings(stack, directory), *template_bundle_rules.findings(stack, directory))
-        mistakes += [reader.mistake(path, words) for path, words in findings]
-    if mistakes:
+        findings += template_rules.findings(stack, directory)
+        findings += template_bundle_rules.findings(stack, directory)
+    return _checked(Template, stack, ("stack",), reader, findings)
+
+
+def _checked(
+    kind: type[_S],
+    values: dict[str, Any],
+    place: tuple[str, ...],
+    reader: _Reader,
+    findings: Iterable[template_rules.Finding],
+) -> _S:
+    """A section of a file; raises TemplateFileError with all that is wrong with it."""
+    section, mistakes = None, list(reader.mistakes)
+    try:
+        section = kind.model_validate(values)
+    except ValidationError as error:
+        mistakes += [_mistake(kind, problem, place, reader) for problem in error.errors(include_url=False)]
+    mistakes += [reader.mistake(path, words) for path, words in findings]
+    if section is None or mistakes:
         raise TemplateFileError(reader.file, mistakes)
-    return template
+    return section
 
 
 def _forgive(stack: dict[str, Any]) -> None:
@@ -180,10 +210,10 @@ def _forgive(stack: dict[str, Any]) -> None:
         installation["kernelParams"] = installation["kernelParams"].split()
 
 
-def _mistake(problem: Any, reader: _Reader) -> Mistake:
-    path = ("stack", *problem["loc"])
+def _mistake(kind: type[Section], problem: Any, place: tuple[str, ...], reader: _Reader) -> Mistake:
+    path = (*place, *problem["loc"])
     if problem["type"] == "extra_forbidden":
-        known = _keys_at(Template, problem["loc"][:-1])
+        known = _keys_at(kind, problem["loc"][:-1])
         return reader.mistake(path, _unknown(str(problem["loc"][-1]), known))
     if problem["type"] == "missing":
         return reader.mistake(path, "is missing")

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from ingot.build.request import ENGINE_COMMAND, BuildRequest, BuildResult
 from ingot.build.template import Template
 from ingot.jobs.job import Job, JobError, Workplace
-from ingot.services import images
+from ingot.services import bundle_model, images
 from ingot.services.attempts import LostAttemptError
 from ingot.settings import Settings
 from ingot.store.tables import Image
@@ -62,8 +62,10 @@ def _request(image: Image, place: Workplace) -> BuildRequest:
     scripts, work = place.scratch / "boot-scripts", place.scratch / "work"
     for directory in (scripts, work):
         directory.mkdir(exist_ok=True)
-    for source in {script.source for script in template.config}:
+    sources = {script.source for script in template.config}
+    for source in sources.union(*(bundle_model.sources(bundle) for bundle in template.bundles)):
         _link(scripts / source, place.artifacts.path(source))
+    target = image.target_format
     return BuildRequest.model_validate(
         {
             "template": template,
@@ -74,6 +76,8 @@ def _request(image: Image, place: Workplace) -> BuildRequest:
             "scratch": work,
             "cache": place.settings.cache,
             "boot_scripts_dir": scripts,
+            "target": {"names": [target.name, target.format], "type": target.type},
+            "allow_private_sources": place.settings.allow_private_sources,
         }
     )
 

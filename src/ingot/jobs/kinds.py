@@ -4,10 +4,22 @@ from collections.abc import Mapping
 
 from ingot.jobs.appliance_export import ApplianceExportJob
 from ingot.jobs.appliance_import import ApplianceImportJob
+from ingot.jobs.bundle_export import BundleExportJob
+from ingot.jobs.bundle_import import BundleImportJob
+from ingot.jobs.fetch_artifact import FetchArtifactJob
 from ingot.jobs.generation import Generation
 from ingot.jobs.job import Job
 from ingot.jobs.refresh import PackageRefresh
 
 JOBS: Mapping[str, Job] = {
-    job.kind: job for job in (Generation(), PackageRefresh(), ApplianceImportJob(), ApplianceExportJob())
+    job.kind: job
+    for job in (
+        Generation(),
+        PackageRefresh(),
+        ApplianceImportJob(),
+        ApplianceExportJob(),
+        BundleImportJob(),
+        BundleExportJob(),
+        FetchArtifactJob(),
+    )
 }

@@ -1,12 +1,12 @@
 """Exports of appliances as archives, in the form that imports take."""
 
-import re
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ingot.services import attempts
+from ingot.services.archive_names import plain_name, put
 from ingot.services.errors import ConflictError, InvalidError, NotFoundError
 from ingot.services.templates import template_of
 from ingot.store.artifacts import StoredArtifact
@@ -79,7 +79,7 @@ def require_downloadable(row: ApplianceExport) -> None:
 
 def file_name(row: ApplianceExport) -> str:
     """The name that an archive is downloaded under."""
-    return f"{_plain(f'{row.appliance.name}-{row.appliance.version}')}.tar.gz"
+    return f"{plain_name(f'{row.appliance.name}-{row.appliance.version}')}.tar.gz"
 
 
 def document(appliance: Appliance) -> tuple[dict[str, Any], dict[str, str]]:
@@ -90,22 +90,7 @@ def document(appliance: Appliance) -> tuple[dict[str, Any], dict[str, str]]:
     scripts = {script.name: script for script in appliance.boot_scripts}
     for entry in stack["config"]:
         script = scripts[entry["name"]]
-        entry["source"] = _put(files, f"config/{_plain(script.file_name or script.name)}", script.sha256 or "")
+        entry["source"] = put(files, f"config/{plain_name(script.file_name or script.name)}", script.sha256 or "")
     if appliance.logo_sha256:
-        stack["source_logo"] = _put(files, f"logo/{_plain(appliance.logo_name or 'logo')}", appliance.logo_sha256)
+        stack["source_logo"] = put(files, f"logo/{plain_name(appliance.logo_name or 'logo')}", appliance.logo_sha256)
     return {"stack": stack}, files
-
-
-def _put(files: dict[str, str], wanted: str, sha256: str) -> str:
-    """Enter a content under the name that is wanted, or under one like it; returns the name."""
-    directory, _, plain = wanted.rpartition("/")
-    name, number = wanted, 1
-    while files.setdefault(name, sha256) != sha256:
-        number += 1
-        name = f"{directory}/{number}-{plain}"
-    return name
-
-
-def _plain(name: str) -> str:
-    """A name that every file system takes, and every client."""
-    return re.sub(r"[\x00-\x1f\x7f/\\\s]+", "_", name).strip(".")[-200:] or "file"

@@ -13,6 +13,7 @@ from ingot.services.errors import ConflictError, InvalidError, NotFoundError
 from ingot.store.base import now
 from ingot.store.tables import (
     Appliance,
+    ApplianceBundle,
     Attempt,
     BootScript,
     Distribution,
@@ -60,6 +61,7 @@ def create(
         install_profile=InstallProfile(document=install_profiles.default_document()),
         os_profile=None,
         boot_scripts=[],
+        bundles=[],
     )
     session.add(appliance)
     session.flush()
@@ -99,6 +101,10 @@ def clone(session: Session, source: Appliance, *, name: str | None, version: str
         packages = [OsProfilePackage(**_content(package)) for package in source.os_profile.packages]
         new.os_profile = OsProfile(profile=source.os_profile.profile, packages=packages)
     new.boot_scripts = [BootScript(**_content(script)) for script in source.boot_scripts]
+    new.bundles = [
+        ApplianceBundle(bundle=entry.bundle, position=entry.position, install_location=entry.install_location)
+        for entry in source.bundles
+    ]
     session.flush()
     return new
 

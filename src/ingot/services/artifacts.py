@@ -7,7 +7,20 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from ingot.store.artifacts import ArtifactStore, LocalArtifacts
 from ingot.store.database import ARTIFACT_LOCK, Database
-from ingot.store.tables import Appliance, ApplianceExport, ApplianceImport, Attempt, BootScript, Image
+from ingot.store.tables import (
+    Appliance,
+    ApplianceExport,
+    ApplianceImport,
+    Attempt,
+    BootScript,
+    BundleArtifact,
+    BundleDocument,
+    BundleExport,
+    BundleImport,
+    Image,
+)
+
+_UNFINISHED = select(Attempt.id).where(Attempt.state.in_(("queued", "running")))
 
 #: (Column that refers to contents, in which of its rows.)
 _USES: tuple[tuple[InstrumentedAttribute[Any], ColumnElement[bool]], ...] = (
@@ -15,11 +28,12 @@ _USES: tuple[tuple[InstrumentedAttribute[Any], ColumnElement[bool]], ...] = (
     (Image.sha256, true()),
     (Appliance.logo_sha256, true()),
     (ApplianceExport.sha256, true()),
+    (BundleArtifact.sha256, true()),
+    (BundleDocument.sha256, true()),
+    (BundleExport.sha256, true()),
     # An archive is needed while its import waits or runs.
-    (
-        ApplianceImport.sha256,
-        ApplianceImport.attempt_id.in_(select(Attempt.id).where(Attempt.state.in_(("queued", "running")))),
-    ),
+    (ApplianceImport.sha256, ApplianceImport.attempt_id.in_(_UNFINISHED)),
+    (BundleImport.sha256, BundleImport.attempt_id.in_(_UNFINISHED)),
 )
 
 

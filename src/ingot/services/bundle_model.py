@@ -17,8 +17,14 @@ from ingot.services.errors import InvalidError
 from ingot.store.artifacts import StoredArtifact
 from ingot.store.tables import Bundle, BundleArtifact, BundleDocument, User
 
-#: What names the content of an artifact or of a licence in the model: its hash, or a place in an archive.
-Source = Callable[[BundleArtifact | BundleDocument], str]
+#: What names the content of an artifact or of a licence in the model: its hash, or a place in an archive. A directory
+#: needs no name.
+Source = Callable[[BundleArtifact | BundleDocument], str | None]
+
+
+def by_hash(row: BundleArtifact | BundleDocument) -> str | None:
+    """Contents as generations know them: by their hash, or where they are fetched from."""
+    return row.sha256 or (row.url if isinstance(row, BundleArtifact) else None)
 
 
 def model_of(bundle: Bundle, source: Source, *, install_location: str | None = None) -> BundleModel:
@@ -48,7 +54,7 @@ def model_of(bundle: Bundle, source: Source, *, install_location: str | None = N
         short_tag=bundle.short_tag or "",
         destination=install_location or bundle.default_install_location,
         restriction_rule=bundle.restriction_rule,
-        license=License(name=license_.name, source=source(license_)) if license_ and license_.sha256 else None,
+        license=License(name=license_.name, source=source(license_) or "") if license_ and license_.sha256 else None,
         source_logo=source(logo) if logo and logo.sha256 else None,
         files=tuple(_file_of(artifact, inside, source) for artifact in inside.get(None, [])),
     )
@@ -69,7 +75,7 @@ def _file_of(row: BundleArtifact, inside: Mapping[int | None, list[BundleArtifac
         )
     return BundleFile(
         name=row.name,
-        source=None if row.is_directory else source(row),
+        source=source(row),
         destination=row.install_location,
         rights=row.rights,
         owner_group=row.owner_group or "root:root",

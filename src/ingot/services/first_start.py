@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session
 
 from ingot.build.distributions import DISTRIBUTIONS
 from ingot.messages.distribution import DistributionArch
-from ingot.services import platforms
+from ingot.services import categories, platforms
 from ingot.services.passwords import hash_login
 from ingot.store.tables import (
+    Category,
     Distribution,
     DistributionProfile,
     Organisation,
@@ -89,6 +90,7 @@ def prepare(session: Session, *, root_password: str | None, organisation: str = 
     made_up = _add_administrator(session, org, roles, root_password)
     session.flush()
     _add_target_formats(session, org)
+    _add_categories(session, org)
     platforms.add_missing(session, org.id)
     _add_distributions(session)
     return made_up
@@ -140,6 +142,13 @@ def _add_target_formats(session: Session, org: Organisation) -> None:
                     account_type=account_type,
                 )
             )
+
+
+def _add_categories(session: Session, org: Organisation) -> None:
+    """What software can be sorted into, where nobody has decided that yet."""
+    if session.scalars(select(Category.id).where(Category.organisation_id == org.id).limit(1)).first() is None:
+        for name in categories.DEFAULTS:
+            categories.create(session, org, name=name, kind=categories.SOFTWARE)
 
 
 def _add_distributions(session: Session) -> None:

@@ -40,7 +40,7 @@ def generate(
     overrides: ProfileMessage | None,
 ) -> Image:
     """Ask for an image: the appliance is taken as it is now, and the job is put into the queue."""
-    target_format = _target_format(session, appliance.owner, format_name)
+    target_format = find_target_format(session, appliance.owner, format_name)
     template = template_of(appliance, overrides)
     if not simulated:
         _require_quota(session, appliance.owner)
@@ -179,7 +179,8 @@ def _require_quota(session: Session, owner: User) -> None:
     quotas.require(session, owner, "diskusage")
 
 
-def _target_format(session: Session, owner: User, name: str | None) -> TargetFormat:
+def find_target_format(session: Session, owner: User, name: str | None) -> TargetFormat:
+    """The target format of that name, or of that image format; raises InvalidError that names those there are."""
     query = select(TargetFormat).where(TargetFormat.organisation_id == owner.organisation_id, TargetFormat.active)
     formats = list(session.scalars(query.order_by(TargetFormat.name)))
     for row in formats:

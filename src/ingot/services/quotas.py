@@ -11,7 +11,17 @@ from sqlalchemy.orm import Session
 from ingot.messages.access import Quota as QuotaMessage
 from ingot.services.errors import ForbiddenError, InvalidError
 from ingot.store.base import now
-from ingot.store.tables import Appliance, Attempt, BootScript, Image, Quota, User
+from ingot.store.tables import (
+    Appliance,
+    Attempt,
+    BootScript,
+    Bundle,
+    BundleArtifact,
+    BundleDocument,
+    Image,
+    Quota,
+    User,
+)
 
 #: Every kind, in the order that they are shown, with what it counts in words.
 KINDS = {
@@ -122,9 +132,13 @@ def _used(session: Session, owner: User, row: Quota) -> int:
         return _counted(owner, row)
     if row.kind == "appliance":
         return session.scalar(select(func.count()).where(Appliance.owner_id == owner.id)) or 0
-    images = select(func.sum(Image.size)).where(Image.owner_id == owner.id)
-    scripts = select(func.sum(BootScript.size)).join(Appliance).where(Appliance.owner_id == owner.id)
-    return int(session.scalar(images) or 0) + int(session.scalar(scripts) or 0)
+    sizes = (
+        select(func.sum(Image.size)).where(Image.owner_id == owner.id),
+        select(func.sum(BootScript.size)).join(Appliance).where(Appliance.owner_id == owner.id),
+        select(func.sum(BundleArtifact.size)).join(Bundle).where(Bundle.owner_id == owner.id),
+        select(func.sum(BundleDocument.size)).join(Bundle).where(Bundle.owner_id == owner.id),
+    )
+    return sum(int(session.scalar(size) or 0) for size in sizes)
 
 
 def _counted(owner: User, row: Quota) -> int:

@@ -18,7 +18,7 @@ from ingot.messages.install_profile import (
     OSGroup,
     OSUser,
 )
-from ingot.services import install_profiles
+from ingot.services import bundle_model, install_profiles
 from ingot.services.errors import InvalidError
 from ingot.store.tables import Appliance
 
@@ -67,6 +67,10 @@ def template_of(appliance: Appliance, overrides: ProfileMessage | None) -> Templ
                 "hostname": appliance.install_profile.hostname,
                 **_installation(install_profiles.with_overrides(appliance.install_profile, overrides)),
             },
+            "bundles": [
+                bundle_model.model_of(entry.bundle, bundle_model.by_hash, install_location=entry.install_location)
+                for entry in appliance.bundles
+            ],
             "config": [
                 {
                     "name": script.name,

@@ -1,6 +1,7 @@
 """Appliances and their logos: create, read, change, delete."""
 
 import re
+from collections.abc import Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -14,7 +15,7 @@ from ingot.api.representations import appliances as representations
 from ingot.messages.appliance import Appliance, Appliances
 from ingot.messages.base import Message
 from ingot.messages.common import Logo
-from ingot.services import appliance_removal, appliances, images, logos
+from ingot.services import appliance_removal, appliances, bundles, images, logos
 from ingot.services.errors import InvalidError, NotFoundError
 from ingot.store import tables
 from ingot.store.database import ARTIFACT_LOCK, LARGEST_ID
@@ -56,9 +57,15 @@ def id_in(uri: str | None, what: str) -> int:
 
 
 def represent(call: Call, row: tables.Appliance) -> Appliance:
-    """An appliance with its images."""
-    ids = images.ids_by_appliance(call.session, [row.id])
-    return representations.appliance(row, ids.get(row.id, []))
+    """An appliance with its images and bundles."""
+    return represent_all(call, [row])[0]
+
+
+def represent_all(call: Call, rows: Sequence[tables.Appliance]) -> list[Appliance]:
+    """Appliances with their images and bundles."""
+    ids = [row.id for row in rows]
+    image_ids, bundle_ids = images.ids_by_appliance(call.session, ids), bundles.ids_of_appliances(call.session, ids)
+    return [representations.appliance(row, image_ids.get(row.id, []), bundle_ids.get(row.id, [])) for row in rows]
 
 
 @_chapter.operation(
@@ -100,8 +107,7 @@ def get_all(call: Call) -> Message:
         .where(tables.Appliance.owner_id == call.owner.id)
     )
     rows, total = _APPLIANCES.page(call.session, statement, call.query)
-    ids = images.ids_by_appliance(call.session, [row.id for row in rows])
-    return Appliances(total=total, appliances=[representations.appliance(row, ids.get(row.id, [])) for row in rows])
+    return Appliances(total=total, appliances=represent_all(call, rows))
 
 
 @_chapter.operation("appliance_get", "GET", "/users/{uid}/appliances/{aid}", entitlements=_DESIGN, answer=Appliance)
@@ -119,10 +125,25 @@ def get(call: Call) -> Message:
     answer=Appliance,
 )
 def update(call: Call) -> Message:
-    """Change an appliance's name, version or description."""
+    """Change an appliance's name, version or description, and which bundles it has (`mySoftwareUris`, in order; or
+    `mySoftwareList`, with an installLocation for each)."""
     row, message = find_appliance(call), call.body(Appliance)
     appliances.update(call.session, row, name=message.name, version=message.version, description=message.description)
+    if message.my_software_uris is not None or message.my_software_list is not None:
+        bundles.attach(call.session, row, _wanted_bundles(message))
     return represent(call, row)
+
+
+def _wanted_bundles(message: Appliance) -> list[tuple[int, str | None]]:
+    """The ids of the bundles that a message asks for, and where their files go."""
+    listed = message.my_software_list or []
+    wanted = [
+        (entry.db_id if entry.db_id is not None else id_in(entry.uri, "mysoftware"), entry.install_location)
+        for entry in listed
+    ]
+    known = {bundle_id for bundle_id, _ in wanted}
+    uris = message.my_software_uris.uri if message.my_software_uris is not None else []
+    return wanted + [(number, None) for number in (id_in(uri, "mysoftware") for uri in uris) if number not in known]
 
 
 @_chapter.operation(

@@ -10,8 +10,7 @@ from ingot.api.downloads.response import Downloadable
 from ingot.api.downloads.room import download
 from ingot.api.listing import QUERY_PARAMETERS, Listing, flag
 from ingot.api.operation import Call, Chapter
-from ingot.api.operations.appliance import find_appliance, id_in
-from ingot.api.representations import appliances as appliance_representations
+from ingot.api.operations.appliance import find_appliance, id_in, represent_all
 from ingot.api.representations import catalogue
 from ingot.api.representations import software as representations
 from ingot.messages.appliance import Appliances
@@ -60,8 +59,7 @@ def _represent(call: Call, rows: Sequence[tables.Bundle]) -> list[MySoftware]:
     ids = [row.id for row in rows]
     sizes, used = bundles.size(call.session, ids), bundles.appliances_of(call.session, ids)
     return [
-        representations.my_software(row, size=sizes.get(row.id, 0), appliance_ids=used.get(row.id, []))
-        for row in rows
+        representations.my_software(row, size=sizes.get(row.id, 0), appliance_ids=used.get(row.id, [])) for row in rows
     ]
 
 
@@ -80,7 +78,9 @@ def get_all(call: Call) -> Message:
         .where(tables.Bundle.owner_id == call.owner.id)
     )
     if text := call.query.get("distribId"):
-        distribution = call.session.get(tables.Distribution, int(text)) if text.isdecimal() and len(text) < 10 else None
+        distribution = (
+            call.session.get(tables.Distribution, int(text)) if text.isdecimal() and len(text) < 10 else None
+        )
         if distribution is None:
             raise NotFoundError(f"There is no distribution {text}.", text)
         rules = restrictions.rules_for(call.session, call.owner, distribution)
@@ -134,9 +134,7 @@ def usage_get_all(call: Call) -> Message:
     row = find_bundle(call)
     having = select(tables.ApplianceBundle.appliance_id).where(tables.ApplianceBundle.bundle_id == row.id)
     statement = select(tables.Appliance).where(tables.Appliance.id.in_(having)).order_by(tables.Appliance.id)
-    found = list(call.session.scalars(statement))
-    ids = images.ids_by_appliance(call.session, [entry.id for entry in found])
-    shown = [appliance_representations.appliance(entry, ids.get(entry.id, [])) for entry in found]
+    shown = represent_all(call, list(call.session.scalars(statement)))
     return Appliances(total=len(shown), appliances=shown)
 
 
@@ -226,6 +224,7 @@ def _fetch_document(call: Call, kind: str, number: str) -> Response:
         return Downloadable(
             kind=kind,
             object_id=document.id,
+            owner_id=row.owner_id,
             file_name=document.name,
             path=call.server.artifacts.path(document.sha256 or ""),
             size=document.size or 0,

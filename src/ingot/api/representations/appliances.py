@@ -22,8 +22,8 @@ def appliance_uri(row: tables.Appliance) -> str:
     return f"{user_uri(row.owner)}/appliances/{row.id}"
 
 
-def appliance(row: tables.Appliance, image_ids: Sequence[int]) -> Appliance:
-    """An appliance; `image_ids` are its images'."""
+def appliance(row: tables.Appliance, image_ids: Sequence[int], bundle_ids: Sequence[int] = ()) -> Appliance:
+    """An appliance; `image_ids` are its images', `bundle_ids` its bundles' in their order."""
     base = appliance_uri(row)
     return Appliance(
         db_id=row.id,
@@ -49,6 +49,7 @@ def appliance(row: tables.Appliance, image_ids: Sequence[int]) -> Appliance:
         install_profile_uri=install_profile_uri(row),
         last_pkg_update=row.last_package_update,
         logo=logo(row),
+        my_software_uris=UriList(uri=[f"{user_uri(row.owner)}/mysoftware/{bundle_id}" for bundle_id in bundle_ids]),
         name=row.name,
         nb_security_updates=0,
         nb_updates=0,

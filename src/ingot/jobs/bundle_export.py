@@ -1,0 +1,43 @@
+"""The export of bundles as archives."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from sqlalchemy.orm import Session
+
+from ingot.jobs import pack
+from ingot.jobs.job import Job, Workplace
+from ingot.services import bundle_transfers
+from ingot.services.attempts import LostAttemptError
+from ingot.store.tables import BundleExport
+
+
+class BundleExportJob(Job):
+    """Exports bundles."""
+
+    kind: ClassVar[str] = bundle_transfers.EXPORT_JOB
+
+    def command(self, session: Session, place: Workplace) -> Sequence[str] | None:
+        """The program that packs."""
+        row = _wanted(session, place)
+        if row is None:
+            return None
+        document, files = bundle_transfers.document(row.bundle)
+        return pack.command(place, "bundle", row.output_format, document, files)
+
+    def keep(self, session: Session, place: Workplace, result: dict[str, Any]) -> set[str]:
+        """Take over the archive."""
+        del result
+        row = _wanted(session, place)
+        if row is None:
+            raise LostAttemptError
+        archive = pack.made(place)
+        bundle_transfers.complete_export(session, row, archive)
+        pack.adopt(place, archive)
+        return set()
+
+
+def _wanted(session: Session, place: Workplace) -> BundleExport | None:
+    """The export, if this attempt is still the one that does it."""
+    row = session.get(BundleExport, place.attempt.subject_id)
+    return row if row is not None and row.attempt_id == place.attempt.id else None
