@@ -37,6 +37,13 @@ def from_json(data: bytes, message_type: type[_M]) -> _M:
     expected = element_of(message_type)
     if isinstance(document, dict) and _is_wrapped(document, expected, message_type):
         document = document[expected]
+    elif isinstance(document, dict) and len(document) == 1:
+        # As in XML, a subtype's own root element says which type it is.
+        (name,) = document
+        for subtype in subtypes(message_type).values():
+            if subtype.__dict__.get("ELEMENT") == name and isinstance(document[name], dict):
+                document = {"@type": subtype.__name__, **document[name]}
+                break
     try:
         return _read(message_type, document, 0)
     except MalformedMessageError as fault:
