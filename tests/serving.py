@@ -12,7 +12,8 @@ from sqlalchemy import select
 
 from ingot.build.packages.repository import AvailablePackage
 from ingot.services import package_index
-from ingot.store.tables import Distribution
+from ingot.services.passwords import hash_login
+from ingot.store.tables import Distribution, Role, User
 from tests.faults.site import Site
 
 PASSWORD = "secret"
@@ -42,6 +43,22 @@ def address(site: Site) -> str:
 def name(request: pytest.FixtureRequest) -> str:
     """The name of the test's own appliance."""
     return re.sub(r"\W+", "-", str(request.node.name).removeprefix("test_").replace("_", "-")).strip("-")
+
+
+def add_user(site: Site, login: str) -> None:
+    """Add a designer of templates."""
+    with site.database.transaction() as session:
+        roles = list(session.scalars(select(Role).where(Role.name == "designer")))
+        organisation = session.scalars(select(User).where(User.login == "root")).one().organisation
+        session.add(
+            User(
+                login=login,
+                email=login,
+                password_hash=hash_login(PASSWORD),
+                organisation=organisation,
+                roles=roles,
+            )
+        )
 
 
 class Command:
@@ -80,4 +97,4 @@ class Command:
         return errors if code else output
 
 
-__all__ = ["Command", "address", "name", "site"]
+__all__ = ["Command", "add_user", "address", "name", "site"]
