@@ -15,11 +15,9 @@ from ingot.build import bundles, emulation, namespace
 from ingot.build.archives import Limits
 from ingot.build.cache import Cache, entry_key, log_of
 from ingot.build.contents import Contents
-from ingot.build.disk import grub
-from ingot.build.disk.ext4 import size_needed
-from ingot.build.disk.files import FIRST, raw_disks
-from ingot.build.disk.image import make_disk
-from ingot.build.disk.layout import Identities, fstab, plan
+from ingot.build.disk.files import raw_disks
+from ingot.build.disk.layout import Identities
+from ingot.build.disk.make import make_machine
 from ingot.build.errors import BuildError, DiskFullError
 from ingot.build.evidence.record import Record
 from ingot.build.evidence.sbom import write_sboms
@@ -32,7 +30,7 @@ from ingot.build.packages.fetch import fetch, package_pool
 from ingot.build.packages.repository import ResolvedPackage, split_version
 from ingot.build.request import BuildRequest, BuildResult, DiskFile, ImageFile, InstalledPackage, Progress
 from ingot.build.sparse import data_digest
-from ingot.build.tree import files, network
+from ingot.build.tree import network
 from ingot.build.tree.bundles import put_in_place
 from ingot.build.tree.configure import configure
 from ingot.build.verify import DIGEST
@@ -163,7 +161,7 @@ class Build:
         with ExitStack() as stack:
             tree = self._configured(manifest, stack).tree
             with self._enter("disk"), self._bills_of_materials(manifest, tree, place / _EVIDENCE):
-                self._make_disk(manifest, tree, place / FIRST, Identities.of_build(manifest.identity))
+                self._make_disks(manifest, tree, place, Identities.of_build(manifest.identity))
         self._evidence.keep(place / _EVIDENCE, _DISK_STAGES)
 
     def _configured(self, manifest: Manifest, stack: ExitStack) -> "_Layers":
@@ -340,25 +338,20 @@ class Build:
         # What changed while it was being read is not what the manifest says.
         contents.verify()
 
-    def _make_disk(self, manifest: Manifest, tree: Path, raw: Path, identities: Identities) -> None:
-        installation, distribution = manifest.template.installation, manifest.distribution
-        layout = plan(installation, size_needed(tree), identities, distribution.architecture)
-        root = layout.partition("root")
+    def _make_disks(self, manifest: Manifest, tree: Path, place: Path, identities: Identities) -> None:
+        installation = manifest.template.installation
         parameters = list(installation.kernel_params)
         if installation.nics:
             parameters.append(network.KERNEL_NAMES_PARAMETER)
-        files.write(tree, "/etc/fstab", fstab(layout, identities))
-        (tree / "boot/efi").mkdir(exist_ok=True)
-        files.write(tree, "/etc/repart.d/50-root.conf", "[Partition]\nType=root\n")
-        grub.write_configuration(tree, distribution, root, parameters=parameters)
-        make_disk(
-            raw,
-            layout,
-            tree=tree,
-            esp_files=grub.esp_files(tree, distribution, root),
-            boot_code=grub.make_boot_code(tree, root, self._log) if distribution.architecture.grub_bios else None,
+        make_machine(
+            tree,
+            place,
+            installation,
+            manifest.distribution,
             identities=identities,
+            parameters=parameters,
             epoch=manifest.epoch,
+            scratch=self.request.scratch,
             log=self._log,
         )
 

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ingot.build import bundles, restriction
 from ingot.build.cache import entry_key
 from ingot.build.contents import Contents
+from ingot.build.disk.filesystems import packages_for
 from ingot.build.distributions import Distribution, find_distribution
 from ingot.build.errors import BuildError
 from ingot.build.families import family_of
@@ -30,9 +31,10 @@ from ingot.build.packages.repository import ResolvedPackage
 from ingot.build.packages.sources import Source
 from ingot.build.request import TargetFormat
 from ingot.build.template import Bundle, Package, RootUser, Template, User
+from ingot.build.template_partitioning_rules import refuse_impossible
 
 #: Part of every identity: raise it when the engine makes other bytes from the same inputs.
-ENGINE = 4
+ENGINE = 5
 _MACHINE = FORMATS["raw"]
 _CRYPT_ROUNDS = 5000
 #: Deriving a salt costs a guesser more than the hash that it belongs to.
@@ -160,6 +162,8 @@ def make_manifest(
     software = bundles.gather(fitting_bundles(template, target)[0], contents)
     template = template.model_copy(update={"bundles": software.bundles})
     repository = family_of(distribution).repository(distribution, cache)
+    if template.installation.partitioning is not None:
+        refuse_impossible(template.installation.partitioning)
     own = bundles.stage_packages(software.bundles, contents, package_pool(cache), repository.suffix)
     tools = packages_of(format_.tools, distribution.package_type) if options.platform_tools else ()
     packages = repository.resolve(_wanted_packages(template, distribution, format_, repository.offered(tools)), own)
@@ -198,6 +202,8 @@ def _wanted_packages(
     wanted |= {name: Package(name=name) for name in tools}
     if template.installation.keyboard and format_.system == "machine":
         wanted |= {name: Package(name=name) for name in family_of(distribution).keyboard_packages}
+    if format_.system == "machine":
+        wanted |= {name: Package(name=name) for name in packages_for(template.installation)}
     wanted |= {package.name: package for package in bundles.distribution_packages(template.bundles)}
     wanted |= {package.name: package for package in template.os.pkgs}
     return [wanted[name] for name in sorted(wanted)]

@@ -25,6 +25,7 @@ _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWPID = 0x20000000
 _PR_SET_PDEATHSIG = 1
 _MS_REC_PRIVATE = 0x4000 | 0x40000
+_MS_BIND_REC = 0x1000 | 0x4000
 _MAPPED_IDS = 65536
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -228,6 +229,12 @@ def mount_overlay(lower: list[Path], upper: Path, work: Path, target: Path) -> N
         os.chdir(previous)
 
 
+def bind(source: Path, target: Path) -> None:
+    """Show a directory, with what is mounted in it, at another place, inside the namespace."""
+    mounted = _libc.mount(os.fsencode(source), os.fsencode(target), None, _MS_BIND_REC, None)
+    _check(mounted, f"show {source} at {target}")
+
+
 def unmount(target: Path) -> None:
-    """Unmount what `mount_overlay` mounted."""
+    """Unmount what `mount_overlay` or `bind` mounted."""
     _check(_libc.umount2(os.fsencode(target), 0), f"unmount {target}")

@@ -26,7 +26,18 @@ def _upper(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
 
+#: {how some files call a file system: its name}
+_FILE_SYSTEMS = {"swap": "linux-swap", "vfat": "fat32", "fat": "fat32", "unformated": "unformatted", "lvm": "lvm2"}
+
+
+def file_system_name(value: object) -> object:
+    """The one name of a file system that files call this way or that."""
+    return _FILE_SYSTEMS.get(value.lower(), value.lower()) if isinstance(value, str) else value
+
+
 Text = Annotated[str, BeforeValidator(_text)]
+MountPoint = Annotated[Text | None, BeforeValidator(lambda value: None if value in ("", "swap", "none") else value)]
+FileSystemName = Annotated[Text, BeforeValidator(file_system_name)]
 Megabytes = Annotated[int, Field(ge=0)]
 
 
@@ -123,19 +134,19 @@ class Nic(Section):
 
 
 class Partition(Section):
-    """A partition. Without a mount point only for swap, lvm2 and Extended."""
+    """A partition. Without a mount point only for linux-swap, lvm2, Extended and unformatted ones."""
 
     number: int = Field(ge=1)
-    fstype: Annotated[Text, BeforeValidator(_lower)]
+    fstype: FileSystemName
     size: Megabytes
-    mount_point: Text | None = None
+    mount_point: MountPoint = None
     grow: bool = False
     label: Text | None = None
     partitions: "tuple[Partition, ...]" = ()
 
 
 class Disk(Section):
-    """A disk: `type` lvm makes the whole disk a physical volume."""
+    """A disk: `type` is msdos, gpt, or lvm, which makes the whole disk a physical volume. All tables are made GPT."""
 
     name: Text
     type: Annotated[Text, BeforeValidator(_lower)] = "msdos"
@@ -163,9 +174,9 @@ class LogicalVolume(Section):
 
     name: Text
     vg_name: Text = Field(alias="vg_name")
-    fstype: Annotated[Text, BeforeValidator(_lower)]
+    fstype: FileSystemName
     size: Megabytes
-    mount_point: Text | None = None
+    mount_point: MountPoint = None
     grow: bool = False
     label: Text | None = None
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from ingot.build import template_bundle_rules, template_rules
+from ingot.build import template_bundle_rules, template_partitioning_rules, template_rules
 from ingot.build.errors import BuildError
 from ingot.build.template import Bundle, Section, Template
 
@@ -173,6 +173,7 @@ def _template(document: Any, reader: _Reader, directory: Path | None) -> Templat
     findings: list[template_rules.Finding] = []
     if directory is not None:
         findings += template_rules.findings(stack, directory)
+        findings += template_partitioning_rules.findings(stack)
         findings += template_bundle_rules.findings(stack, directory)
     return _checked(Template, stack, ("stack",), reader, findings)
 

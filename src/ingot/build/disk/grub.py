@@ -1,9 +1,9 @@
 """GRUB for BIOS and for UEFI, from the image's own packages."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from ingot.build.disk.layout import DiskPartition
+from ingot.build.disk.layout import Layout
 from ingot.build.distributions import Distribution
 from ingot.build.families import family_of
 from ingot.build.sandbox import run_in_tree
@@ -12,7 +12,6 @@ from ingot.build.tree import files
 _MODULES = (
     "biosdisk",
     "part_gpt",
-    "ext2",
     "search_fs_uuid",
     "configfile",
     "normal",
@@ -34,15 +33,13 @@ terminal_output console serial
 """
 _ENTRY = """\
 menuentry '{title}' {{
-    linux {image} root=UUID={uuid} ro {parameters}
+    linux {image} root={root} ro {parameters}
     initrd {initramfs}
 }}
 """
 
 
-def write_configuration(
-    tree: Path, distribution: Distribution, root: DiskPartition, *, parameters: Sequence[str]
-) -> None:
+def write_configuration(tree: Path, distribution: Distribution, layout: Layout, *, parameters: Sequence[str]) -> None:
     """Write the boot menu, newest kernel first, and the defaults it is made again from on the machine."""
     architecture, family = distribution.architecture, family_of(distribution)
     kernels = family.kernels(tree)
@@ -51,15 +48,15 @@ def write_configuration(
     entries = "".join(
         _ENTRY.format(
             title=title if kernel is kernels[-1] else f"{title}, Linux {kernel.version}",
-            image=kernel.image,
-            initramfs=kernel.initramfs,
-            uuid=root.filesystem_uuid,
+            image=_in_boot(layout, kernel.image),
+            initramfs=_in_boot(layout, kernel.initramfs),
+            root=_root_parameter(layout),
             parameters=words,
         )
         for kernel in reversed(kernels)
     )
     terminals = _PC_TERMINALS if architecture.grub_bios else ""
-    content = _CONFIGURATION.format(uuid=root.filesystem_uuid, entries=entries, terminals=terminals)
+    content = _CONFIGURATION.format(uuid=layout.boot.uuid, entries=entries, terminals=terminals)
     configuration = family.grub_configuration()
     files.write(tree, configuration, content, mode=0o600)
     defaults = (
@@ -76,36 +73,62 @@ def write_configuration(
                 files.write(tree, place, module.read_bytes())
 
 
-def make_boot_code(tree: Path, root: DiskPartition, log: Path) -> tuple[bytes, bytes]:
-    """GRUB's first sector and its core image, which finds the root file system by its UUID."""
-    early = f"search.fs_uuid {root.filesystem_uuid} root\nset prefix=($root)/boot/grub\n"
+def make_boot_code(tree: Path, distribution: Distribution, layout: Layout, log: Path) -> tuple[bytes, bytes] | None:
+    """GRUB's first sector and its core image, which finds the file system of the kernels; None without a BIOS."""
+    platform = distribution.architecture.grub_bios
+    if platform is None:
+        return None
+    early = _early(distribution, layout)
+    modules = [*_MODULES, *_modules_for(layout)]
     config, core = files.inside(tree, "/boot/grub/early.cfg"), files.inside(tree, "/boot/grub/core.img")
     config.write_text(early, encoding="ascii")
     try:
         run_in_tree(
             tree,
-            ["grub-mkimage", "--format", "i386-pc", "--prefix", "/boot/grub", "--compression", "auto",
-             "--config", "/boot/grub/early.cfg", "--output", "/boot/grub/core.img", *_MODULES],
+            ["grub-mkimage", "--format", platform, "--prefix", "/boot/grub", "--compression", "auto",
+             "--config", "/boot/grub/early.cfg", "--output", "/boot/grub/core.img", *modules],
             log=log,
         )  # fmt: skip
-        return (tree / "usr/lib/grub/i386-pc/boot.img").read_bytes(), core.read_bytes()
+        return (tree / f"usr/lib/grub/{platform}/boot.img").read_bytes(), core.read_bytes()
     finally:
         config.unlink()
         core.unlink(missing_ok=True)
 
 
-def esp_files(tree: Path, distribution: Distribution, root: DiskPartition) -> Mapping[str, bytes]:
+def write_esp(tree: Path, distribution: Distribution, layout: Layout) -> None:
     """The EFI system partition: the distribution's signed loaders, at the path that every firmware tries."""
-    early = (
-        f"search.fs_uuid {root.filesystem_uuid} root\nset prefix=($root)/boot/grub\nconfigfile $prefix/grub.cfg\n"
-    ).encode()
     efi, platform = distribution.architecture.efi, distribution.architecture.grub_efi
-    shim = (tree / f"usr/lib/shim/shim{efi}.efi.signed").read_bytes()
-    manager = (tree / f"usr/lib/shim/mm{efi}.efi.signed").read_bytes()
-    grub = (tree / f"usr/lib/grub/{platform}-signed/grub{efi}.efi.signed").read_bytes()
-    return {
-        f"EFI/BOOT/BOOT{efi.upper()}.EFI": shim,
-        f"EFI/BOOT/grub{efi}.efi": grub,
-        f"EFI/BOOT/mm{efi}.efi": manager,
-        f"EFI/{distribution.efi_directory}/grub.cfg": early,
-    }
+    for name, source in (
+        (f"BOOT{efi.upper()}.EFI", f"usr/lib/shim/shim{efi}.efi.signed"),
+        (f"grub{efi}.efi", f"usr/lib/grub/{platform}-signed/grub{efi}.efi.signed"),
+        (f"mm{efi}.efi", f"usr/lib/shim/mm{efi}.efi.signed"),
+    ):
+        files.write(tree, f"/boot/efi/EFI/BOOT/{name}", (tree / source).read_bytes())
+    early = f"{_early(distribution, layout)}configfile $prefix/grub.cfg\n"
+    files.write(tree, f"/boot/efi/EFI/{distribution.efi_directory}/grub.cfg", early)
+
+
+def _early(distribution: Distribution, layout: Layout) -> str:
+    """GRUB's first commands: where the rest of it lies."""
+    directory = Path(family_of(distribution).grub_configuration()).parent
+    return f"search.fs_uuid {layout.boot.uuid} root\nset prefix=($root){_in_boot(layout, str(directory))}\n"
+
+
+def _in_boot(layout: Layout, path: str) -> str:
+    """Where a file below /boot lies in its file system."""
+    return path.removeprefix("/boot") if layout.boot.mount_point == "/boot" else path
+
+
+def _root_parameter(layout: Layout) -> str:
+    """How the kernel's parameter names the root file system; a logical volume by its path, which activates it."""
+    root = layout.root
+    if not layout.is_logical(root):
+        return f"UUID={root.uuid}"
+    group, _, volume = root.name.replace("-", "--").partition("/")
+    return f"/dev/mapper/{group}-{volume}"
+
+
+def _modules_for(layout: Layout) -> list[str]:
+    boot = layout.boot
+    file_system = "ext2" if boot.fstype.startswith("ext") else boot.fstype
+    return [file_system, "lvm"] if layout.is_logical(boot) else [file_system]

@@ -1,4 +1,4 @@
-"""Write a tree onto a disk image: plain files all the way, no loop device, no mount."""
+"""Write a tree onto disk images: plain files all the way, no loop device, no device mapper, no mount."""
 
 import os
 import struct
@@ -6,57 +6,59 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from ingot.build.disk.ext4 import make_ext4
-from ingot.build.disk.layout import SECTOR, DiskPartition, Identities, Layout
+from ingot.build.disk import lvm
+from ingot.build.disk.btrfs import make_btrfs
+from ingot.build.disk.ext import make_ext
+from ingot.build.disk.fat import make_fat
+from ingot.build.disk.files import FIRST, numbered
+from ingot.build.disk.layout import SECTOR, Disk, Layout, Partition, Volume
+from ingot.build.disk.xfs import make_xfs
 from ingot.build.run import run
 from ingot.build.sparse import data
 
-_CHUNK = 1 << 20
+_LARGEST_COPY = 1 << 30
 
 
-def make_disk(
-    image: Path,
+def make_disks(
+    directory: Path,
     layout: Layout,
     *,
-    tree: Path,
-    esp_files: Mapping[str, bytes],
+    trees: Mapping[str, Path],
     boot_code: tuple[bytes, bytes] | None,
-    identities: Identities,
     epoch: int,
     log: Path,
 ) -> None:
-    """Make the sparse raw image of a disk.
+    """Make the sparse raw images of a machine's disks in a directory.
 
-    `esp_files` are the EFI system partition's files by path; `boot_code` is GRUB's (boot.img, core.img) for
-    a BIOS.
+    `trees` has the content of each file system by its mount point; `boot_code` is GRUB's (boot.img, core.img)
+    for a BIOS.
     """
-    with image.open("wb") as file:
-        file.truncate(layout.size)
-    _partition(image, layout, log)
-    _make_esp(image, layout.partition("esp"), esp_files, identities, epoch, log)
-    if layout.has("swap"):
-        _make_swap(image, layout.partition("swap"), log)
-    root = layout.partition("root")
-    make_ext4(
-        image,
-        root.start,
-        root.size,
-        tree=tree,
-        uuid=root.filesystem_uuid,
-        label="root",
-        epoch=epoch,
-        log=log,
-    )
+    images = [numbered(directory / FIRST, number) for number in range(1, len(layout.disks) + 1)]
+    for image, disk in zip(images, layout.disks, strict=True):
+        with image.open("wb") as file:
+            file.truncate(disk.size)
+        if disk.partitions:
+            _partition(image, disk, log)
+    for group in layout.groups:
+        for name, head in lvm.notes(group, epoch).items():
+            extent = next(volume.extent for volume in group.physical_volumes if volume.name == name)
+            _write(images[extent.disk], extent.start, head)
+    with tempfile.TemporaryDirectory(dir=directory) as scratch:
+        nothing = Path(scratch) / "nothing"
+        nothing.mkdir(mode=0o755)
+        for volume in layout.volumes:
+            _fill(images, volume, trees.get(volume.mount_point or "", nothing), Path(scratch), epoch, log)
     if boot_code is not None:
-        _install_boot_code(image, layout.partition("bios-boot"), boot_code)
+        _install_boot_code(images[0], layout.disks[0].partition("bios-boot"), boot_code)
 
 
-def _partition(image: Path, layout: Layout, log: Path) -> None:
-    lines = ["label: gpt", f"label-id: {layout.uuid}", "unit: sectors", "first-lba: 2048"]
-    for partition in layout.partitions:
+def _partition(image: Path, disk: Disk, log: Path) -> None:
+    lines = ["label: gpt", f"label-id: {disk.uuid}", "unit: sectors", "first-lba: 2048"]
+    for partition in disk.partitions:
+        title = partition.title.replace("\\", "").replace('"', "")
         lines.append(
-            f"start={partition.start // SECTOR}, size={partition.size // SECTOR}, type={partition.type}, "
-            f"uuid={partition.uuid}, name={partition.role}"
+            f"{partition.number}: start={partition.start // SECTOR}, size={partition.size // SECTOR}, "
+            f'type={partition.type}, uuid={partition.uuid}, name="{title}"'
         )
     run(
         ["sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", image],
@@ -65,47 +67,39 @@ def _partition(image: Path, layout: Layout, log: Path) -> None:
     )
 
 
-def _make_esp(
-    image: Path,
-    partition: DiskPartition,
-    contents: Mapping[str, bytes],
-    identities: Identities,
-    epoch: int,
-    log: Path,
-) -> None:
-    env = {"SOURCE_DATE_EPOCH": str(epoch), "MTOOLS_SKIP_CHECK": "1"}
-    with tempfile.TemporaryDirectory(dir=image.parent) as directory:
-        esp = Path(directory) / "esp.img"
-        with esp.open("wb") as file:
-            file.truncate(partition.size)
-        serial = f"{identities.serial('file system:esp'):08x}"
-        run(["mkfs.vfat", "--invariant", "-i", serial, "-n", "ESP", esp], env=env, log=log)
-        made: set[str] = set()
-        for path, content in sorted(contents.items()):
-            parts = Path(path).parts
-            for depth in range(1, len(parts)):
-                parent = "/".join(parts[:depth])
-                if parent not in made:
-                    run(["mmd", "-i", esp, f"::/{parent}"], env=env, log=log)
-                    made.add(parent)
-            source = Path(directory) / "content"
-            source.write_bytes(content)
-            os.utime(source, (epoch, epoch))
-            run(["mcopy", "-m", "-i", esp, source, f"::/{path}"], env=env, log=log)
-        _copy_sparse(esp, image, partition.start)
+def _fill(images: list[Path], volume: Volume, tree: Path, scratch: Path, epoch: int, log: Path) -> None:
+    """Make what a volume holds: in its place where the tool can, or else beside it, to be copied there."""
+    if volume.fstype in ("unformatted", "reserved"):
+        return
+    if volume.fstype.startswith("ext") and len(volume.extents) == 1:
+        extent = volume.extents[0]
+        make_ext(images[extent.disk], extent.start, volume, tree, epoch, log)
+        return
+    made = scratch / "volume"
+    with made.open("wb") as file:
+        file.truncate(volume.size)
+    made.chmod(0o600)
+    if volume.fstype.startswith("ext"):
+        make_ext(made, 0, volume, tree, epoch, log)
+    elif volume.fstype.startswith("fat"):
+        make_fat(made, volume, tree, epoch, log)
+    elif volume.fstype == "linux-swap":
+        label = ["--label", volume.label[:15]] if volume.label else []
+        run(["mkswap", "--uuid", str(volume.uuid), *label, made], log=log)
+    elif volume.fstype == "xfs":
+        make_xfs(made, volume, tree, epoch, log)
+    elif volume.fstype == "btrfs":
+        make_btrfs(made, volume, tree, epoch)
+    else:
+        raise ValueError(f"no maker for {volume.fstype}")
+    position = 0
+    for extent in volume.extents:
+        _copy(made, position, extent.size, images[extent.disk], extent.start)
+        position += extent.size
+    made.unlink()
 
 
-def _make_swap(image: Path, partition: DiskPartition, log: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=image.parent) as directory:
-        swap = Path(directory) / "swap.img"
-        with swap.open("wb") as file:
-            file.truncate(partition.size)
-        swap.chmod(0o600)
-        run(["mkswap", "--uuid", str(partition.filesystem_uuid), swap], log=log)
-        _copy_sparse(swap, image, partition.start)
-
-
-def _install_boot_code(image: Path, partition: DiskPartition, boot_code: tuple[bytes, bytes]) -> None:
+def _install_boot_code(image: Path, partition: Partition, boot_code: tuple[bytes, bytes]) -> None:
     """Put GRUB where the BIOS finds it: the first sector, and the partition made for the rest.
 
     GRUB's own installer wants to see a block device; the few numbers it would patch in are well known: where
@@ -128,11 +122,23 @@ def _install_boot_code(image: Path, partition: DiskPartition, boot_code: tuple[b
         file.write(core)
 
 
-def _copy_sparse(source: Path, image: Path, offset: int) -> None:
-    """Copy what is not a hole in `source` to its place in the image."""
+def _write(image: Path, start: int, content: bytes) -> None:
+    with image.open("r+b") as file:
+        file.seek(start)
+        file.write(content)
+
+
+def _copy(source: Path, first: int, size: int, image: Path, start: int) -> None:
+    """Copy what is not a hole of `size` bytes of `source`, from byte `first`, to byte `start` of an image."""
     with source.open("rb") as reader, image.open("r+b") as writer:
-        for start, end in data(reader.fileno()):
-            reader.seek(start)
-            writer.seek(offset + start)
-            while start < end:
-                start += writer.write(reader.read(min(end - start, _CHUNK)))  # noqa: PLW2901 - what is written is done
+        for begin, end in data(reader.fileno()):
+            position, stop = max(begin, first), min(end, first + size)
+            while position < stop:
+                # In the kernel, and without a copy where the file system can share blocks.
+                position += os.copy_file_range(
+                    reader.fileno(),
+                    writer.fileno(),
+                    min(stop - position, _LARGEST_COPY),
+                    position,
+                    start + position - first,
+                )

@@ -1,50 +1,43 @@
-"""Make an ext4 file system with a tree in it, the same bytes for the same tree."""
+"""Make an ext2, ext3 or ext4 file system with a tree in it, the same bytes for the same tree."""
 
-import os
 import struct
-import uuid as uuids
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from ingot.build.disk.layout import Volume
 from ingot.build.run import run
 
-#: What a file system needs besides its files' blocks, for each of them and for all: inodes, directories, journal.
-_OVERHEAD_PER_FILE = 512
-_OVERHEAD = 48 * 1024 * 1024
 _BLOCK = 4096
+#: The number of the root directory.
+_ROOT = 2
+_SMALL_DESCRIPTOR = 32
 
 
-def size_needed(tree: Path) -> int:
-    """Bytes that an ext4 file system needs for a tree, with a tenth to spare."""
-    total = _OVERHEAD
-    for directory, names, files in os.walk(tree):
-        for name in (*names, *files):
-            status = os.lstat(os.path.join(directory, name))  # noqa: PTH118 - called for every file of a tree
-            total += -(-status.st_size // _BLOCK) * _BLOCK + _OVERHEAD_PER_FILE
-    return total * 11 // 10
-
-
-def make_ext4(
-    image: Path, start: int, size: int, *, tree: Path, uuid: uuids.UUID, label: str, epoch: int, log: Path
-) -> None:
-    """Make the file system at byte `start` of an image. All times are `epoch` or, for files, earlier."""
-    options = f"offset={start},hash_seed={uuid},root_owner=0:0,lazy_itable_init=1,lazy_journal_init=1,nodiscard"
+def make_ext(image: Path, start: int, volume: Volume, tree: Path, epoch: int, log: Path) -> None:
+    """Make a volume's file system at byte `start` of an image. All times are `epoch` or, for files, earlier."""
+    options = f"offset={start},hash_seed={volume.uuid},root_owner=0:0,lazy_itable_init=1,lazy_journal_init=1,nodiscard"
     run(
         [
-            "mke2fs", "-q", "-F", "-t", "ext4", "-b", str(_BLOCK), "-m", "1",
-            "-O", "^metadata_csum_seed,^orphan_file", "-U", str(uuid), "-L", label,
-            "-E", options, "-d", tree, image, f"{size // 1024}k",
+            "mke2fs", "-q", "-F", "-t", volume.fstype, "-b", str(_BLOCK), "-m", "1",
+            "-O", "^metadata_csum_seed,^orphan_file", "-U", str(volume.uuid), "-L", volume.label[:16],
+            "-E", options, "-d", tree, image, f"{volume.size // 1024}k",
         ],
         env={"E2FSPROGS_FAKE_TIME": str(epoch), "SOURCE_DATE_EPOCH": str(epoch)},
         log=log,
     )  # fmt: skip
     with image.open("rb") as file:
-        commands = "".join(_time_corrections(file, start, epoch))
-    if commands:
-        argv = ["debugfs", "-w", "-f", "/dev/stdin", f"{image}?offset={start}"]
-        run(argv, stdin=commands, env={"E2FSPROGS_FAKE_TIME": str(epoch)}, log=None)
+        commands = "".join([*_root_corrections(tree), *_time_corrections(file, start, epoch)])
+    argv = ["debugfs", "-w", "-f", "/dev/stdin", f"{image}?offset={start}"]
+    run(argv, stdin=commands, env={"E2FSPROGS_FAKE_TIME": str(epoch)}, log=None)
+
+
+def _root_corrections(tree: Path) -> Iterator[str]:
+    """debugfs commands that give the root directory its owner and rights: mke2fs does not copy them."""
+    status = tree.stat()
+    yield f"set_inode_field <{_ROOT}> mode 0{status.st_mode:o}\n"
+    yield f"set_inode_field <{_ROOT}> uid {status.st_uid}\nset_inode_field <{_ROOT}> gid {status.st_gid}\n"
 
 
 @dataclass(frozen=True)
@@ -91,11 +84,11 @@ def _read_geometry(file: BinaryIO, start: int) -> _Geometry:
         struct.unpack_from("<I", superblock, 32)[0],
         struct.unpack_from("<I", superblock, 40)[0],
     )
-    inode_size, descriptor_size = (
-        struct.unpack_from("<H", superblock, 88)[0],
-        struct.unpack_from("<H", superblock, 254)[0],
-    )
-    blocks += struct.unpack_from("<I", superblock, 0x150)[0] << 32
+    inode_size = struct.unpack_from("<H", superblock, 88)[0]
+    # Zero, and no high halves of numbers, in file systems of 32 bits.
+    descriptor_size = struct.unpack_from("<H", superblock, 254)[0] or _SMALL_DESCRIPTOR
+    is_wide = descriptor_size > _SMALL_DESCRIPTOR
+    blocks += (struct.unpack_from("<I", superblock, 0x150)[0] << 32) if is_wide else 0
     groups = -(-blocks // blocks_per_group)
     assert groups * inodes_per_group == inodes  # noqa: S101 - what makes an ext4 superblock valid
     file.seek(start + _BLOCK)
@@ -103,7 +96,10 @@ def _read_geometry(file: BinaryIO, start: int) -> _Geometry:
     tables, used = [], []
     for group in range(groups):
         descriptor = descriptors[group * descriptor_size : (group + 1) * descriptor_size]
-        tables.append(struct.unpack_from("<I", descriptor, 8)[0] | struct.unpack_from("<I", descriptor, 40)[0] << 32)
-        unused = struct.unpack_from("<H", descriptor, 28)[0] | struct.unpack_from("<H", descriptor, 50)[0] << 16
+        table, unused = struct.unpack_from("<I", descriptor, 8)[0], struct.unpack_from("<H", descriptor, 28)[0]
+        if is_wide:
+            table |= struct.unpack_from("<I", descriptor, 40)[0] << 32
+            unused |= struct.unpack_from("<H", descriptor, 50)[0] << 16
+        tables.append(table)
         used.append(inodes_per_group - unused)
     return _Geometry(inodes_per_group, inode_size, tables, used)
