@@ -34,6 +34,13 @@ def _build(request: dict) -> int:
     name = request["template"]["name"]
     scratch, output = Path(request["scratch"]), Path(request["output"])
     _reach(name, "started")
+    if name.startswith("logged"):
+        _log(scratch, "install", "Setting up dash")
+        _reach(name, "logged")
+        _log(scratch, "install", "Setting up größe")
+    if name.startswith("logged-fails"):
+        _say({"error": "dash could not be set up.", "detail": ""})
+        return 1
     if name.startswith("fails"):
         _say({"error": "Package nosuch does not exist.", "detail": "apt says:\n\x1b[1mE: \0nosuch\x1b[0m"})
         return 1
@@ -68,9 +75,43 @@ def _build(request: dict) -> int:
         return 1
     _say({"stage": "disk", "percentage": 90, "message": "Creating disk"})
     _reach(name, "disk")
+    if name.startswith("logged"):
+        _leave_evidence(scratch / "evidence", hashlib.sha256(content).hexdigest(), request)
     _say_result(output, content)
     _reach(name, "said")
     return 0
+
+
+def _log(scratch: Path, stage: str, line: str) -> None:
+    logs = scratch / "evidence/logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    with (logs / f"01-{stage}.log").open("a", encoding="utf-8") as file:
+        file.write(f"{line}\n")
+
+
+def _leave_evidence(record: Path, sha256: str, request: dict) -> None:
+    times = {"startedOn": "2026-01-01T00:00:00Z", "finishedOn": "2026-01-01T00:00:09Z"}
+    statement = {
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"name": request["image_name"], "digest": {"sha256": sha256}}],
+        "predicateType": "https://slsa.dev/provenance/v1",
+        "predicate": {
+            "buildDefinition": {
+                "externalParameters": {"bootTest": request["boot_test"]},
+                "resolvedDependencies": [{"uri": "pkg:deb/debian/bash", "digest": {"sha256": "0" * 64}}],
+            },
+            "runDetails": {"builder": {"id": request["builder"]}, "metadata": times},
+        },
+    }
+    documents = {
+        "manifest.json": {"engine": 0},
+        "timings.json": {**times, "seconds": 9.0, "stages": {"install": 1.5}},
+        "sbom.spdx.json": {"spdxVersion": "SPDX-2.3"},
+        "sbom.cdx.json": {"bomFormat": "CycloneDX"},
+        "provenance.json": statement,
+    }
+    for name, document in documents.items():
+        (record / name).write_text(json.dumps(document))
 
 
 def _say_result(output: Path | None, content: bytes) -> None:

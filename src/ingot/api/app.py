@@ -9,6 +9,7 @@ import structlog
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,6 +20,7 @@ from ingot.api import chapters, openapi
 from ingot.api.dispatch import endpoint
 from ingot.api.downloads.remembered import RememberingDownloads
 from ingot.api.errors import error_response, redacted
+from ingot.api.metrics import StageSeconds
 from ingot.api.operation import Server
 
 BASE_PATHS = ("/api", "/ufws")
@@ -31,7 +33,7 @@ def create_app(server: Server) -> ASGIApp:
     app.add_exception_handler(Exception, _on_error)
     for code in (404, 405):
         app.add_exception_handler(code, _on_error)
-    operations = chapters.all_operations()
+    operations = [*chapters.all_operations(), *chapters.all_extensions()]
     for operation in operations:
         handle = endpoint(operation, server)
         for base in BASE_PATHS:
@@ -39,8 +41,9 @@ def create_app(server: Server) -> ASGIApp:
     document = openapi.document(operations, BASE_PATHS[0])
     app.add_route("/openapi.json", _fixed(document, "application/json"), methods=["GET"])
     app.add_route("/docs", _fixed(openapi.page(operations), "text/html; charset=utf-8"), methods=["GET"])
-    registry = CollectorRegistry()
-    app.add_route("/metrics", _metrics(registry), methods=["GET"])
+    registry, shared = CollectorRegistry(), CollectorRegistry()
+    shared.register(StageSeconds(server.database))
+    app.add_route("/metrics", _metrics(registry, shared), methods=["GET"])
     return NormalizedPaths(Observed(RememberingDownloads(app, server.remembered), registry))
 
 
@@ -68,13 +71,16 @@ def _fixed(content: bytes, media_type: str) -> Any:
     return handle
 
 
-def _metrics(registry: CollectorRegistry) -> Any:
+def _metrics(registry: CollectorRegistry, shared: CollectorRegistry) -> Any:
+    """Figures of the server's processes (`registry`), and those that all share."""
+
     async def handle(_request: Request) -> Response:
         everything = registry
         if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # one of several processes, which add up their figures there
             everything = CollectorRegistry()
             MultiProcessCollector(everything)  # type: ignore[no-untyped-call]
-        return Response(generate_latest(everything), media_type="text/plain; version=0.0.4")
+        content = await run_in_threadpool(lambda: generate_latest(everything) + generate_latest(shared))
+        return Response(content, media_type="text/plain; version=0.0.4")
 
     return handle
 

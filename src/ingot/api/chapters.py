@@ -1,5 +1,6 @@
 """All chapters of the API that are there."""
 
+from ingot.api.extensions import evidence
 from ingot.api.operation import Operation
 from ingot.api.operations import (
     apikey,
@@ -20,8 +21,14 @@ from ingot.api.operations import (
 )
 
 
+def all_extensions() -> list[Operation]:
+    """The operations that the original's API does not have."""
+    return [operation for chapter in evidence.CHAPTERS for operation in chapter.operations]
+
+
 def all_operations() -> list[Operation]:
-    """Every declared operation. Where two paths could match, the one with fewer parameters comes first."""
+    """Every declared operation of the original's API. Where two paths could match, the one with fewer parameters comes
+    first."""
     modules = (
         user,
         os,

@@ -29,7 +29,7 @@ class Listing:
             statement = statement.where(condition(text, self.fields, self.contains))
         total = session.scalar(select(func.count()).select_from(statement.order_by(None).subquery())) or 0
         statement = statement.order_by(*self._order(query))
-        offset, count = _number(query, "offset"), _number(query, "count")
+        offset, count = number(query, "offset"), number(query, "count")
         if offset:
             statement = statement.offset(offset)
         if count:
@@ -52,7 +52,8 @@ def flag(query: QueryParams, name: str) -> bool:
     return query.get(name, "").lower() in ("true", "1", "yes")
 
 
-def _number(query: QueryParams, name: str) -> int:
+def number(query: QueryParams, name: str) -> int:
+    """A parameter that is a number from 0 on, 0 when it is missing."""
     text = query.get(name, "0") or "0"
     if not text.isdecimal() or int(text) >= 2**31:
         raise InvalidError(f"{name}={text} is not possible: use a number from 0 on.", name)

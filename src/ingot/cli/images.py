@@ -47,6 +47,7 @@ def generate(
     memory: int | None,
     swap_size: int | None,
     simulate: bool,
+    boot_test: bool,
     wait: bool,
     output: Output,
 ) -> None:
@@ -61,7 +62,10 @@ def generate(
             install_profile=profile if any(size is not None for size in (disk_size, memory, swap_size)) else None,
             simulated=simulate or None,
         )
-        image = connection.post(f"{appliance.uri}/images", body, Image)
+        path, query = f"{appliance.uri}/images", None
+        if boot_test:
+            path, query = f"ingot/{path}", {"bootTest": "true"}
+        image = connection.post(path, body, Image, query)
         if wait:
             say(f"Image {image.db_id} of {appliance.name} {appliance.version}, {target.name}")
             image = _followed(connection, image)
@@ -226,7 +230,7 @@ def _followed(connection: Connection, image: Image) -> Image:
 def _explain(image: Image, status: OpStatus) -> NoReturn:
     fail(
         f"Image {image.db_id} failed: {printable(status.error_message or status.message)}",
-        detail=printable(status.detailed_error_msg),
+        detail=printable(status.detailed_error_msg) or f"Its log: ingot image log {image.db_id}",
     )
 
 

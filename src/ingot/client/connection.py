@@ -49,6 +49,11 @@ class Connection:
         """Read an object."""
         return self._parsed(self._request("GET", path, query=query), answer)
 
+    def content(self, path: str, query: Mapping[str, str] | None = None) -> tuple[bytes, Mapping[str, str]]:
+        """Read something that is no object: its bytes, and the answer's headers."""
+        response = self._request("GET", path, query=query, accept=f"{_JSON}, */*;q=0.1")
+        return response.content, response.headers
+
     def post(
         self, path: str, body: Message | IO[bytes] | None, answer: type[_M], query: Mapping[str, str] | None = None
     ) -> _M:
@@ -89,10 +94,17 @@ class Connection:
         return f"{self.login.url}/{path.lstrip('/')}"
 
     def _request(
-        self, method: str, path: str, body: Message | IO[bytes] | None = None, query: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: Message | IO[bytes] | None = None,
+        query: Mapping[str, str] | None = None,
+        accept: str = _JSON,
     ) -> httpx.Response:
         content = codec.to_json(body) if isinstance(body, Message) else body
-        headers = {"Content-Type": _JSON if isinstance(body, Message) else "application/octet-stream"} if body else {}
+        headers = {"Accept": accept}
+        if body:
+            headers["Content-Type"] = _JSON if isinstance(body, Message) else "application/octet-stream"
         try:
             response = self._client.request(
                 method, self.address(path), params=query or None, content=content, headers=headers

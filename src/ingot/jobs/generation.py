@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from ingot.build.request import ENGINE_COMMAND, BuildRequest, BuildResult
 from ingot.build.template import Template
 from ingot.jobs.job import Job, JobError, Workplace
-from ingot.services import bundle_model, images
+from ingot.services import bundle_model, evidence, images, stage_timings
 from ingot.services.attempts import LostAttemptError
 from ingot.settings import Settings
 from ingot.store.tables import Image
@@ -39,6 +39,7 @@ class Generation(Job):
         built, output = BuildResult.model_validate(result), place.scratch / "image"
         if built.sha256 is not None and (not output.is_file() or output.stat().st_size != built.size):
             raise JobError(f"The engine says that it made {built.size} bytes, but they are not there.")
+        evidence.prepare(evidence.record_directory(place.scratch), place.settings)
 
     def keep(self, session: Session, place: Workplace, result: dict[str, Any]) -> set[str]:
         """Take over the image."""
@@ -47,8 +48,23 @@ class Generation(Job):
             raise LostAttemptError
         if built.sha256 is not None and output.exists():  # not there: moved by a try whose transaction then failed
             place.artifacts.adopt(output, built.sha256)
+        evidence.keep(session, place.artifacts, image, evidence.record_directory(place.scratch))
+        stage_timings.observe(session, built.timings)
         images.complete(session, image, built, place.secret, place.settings.download_key_lifetime)
         return set()
+
+    def salvage(self, place: Workplace) -> None:
+        """Save the record of the build."""
+        record = evidence.record_directory(place.scratch)
+        if record.exists():
+            evidence.prepare(record, place.settings)
+            record.rename(place.kept)
+
+    def keep_failure(self, session: Session, place: Workplace) -> None:
+        """Keep the record of the build: its log says why it failed."""
+        image = _wanted(session, place)
+        if image is not None and place.kept.exists():
+            evidence.keep(session, place.artifacts, image, place.kept)
 
 
 def _wanted(session: Session, place: Workplace) -> Image | None:
@@ -72,6 +88,10 @@ def _request(image: Image, place: Workplace) -> BuildRequest:
             "format": image.target_format.format,
             "compress": True,
             "simulate": image.simulated,
+            "boot_test": image.boot_test,
+            "image_name": images.file_name(image),
+            "builder": evidence.builder_id(place.settings),
+            "invocation": f"urn:ingot:attempt:{place.attempt.id}:{place.attempt.number}",
             "output": place.scratch / "image",
             "scratch": work,
             "cache": place.settings.cache,

@@ -33,6 +33,11 @@ class Workplace:
     settings: Settings
     secret: bytes
 
+    @property
+    def kept(self) -> Path:
+        """Where a job puts what a failed attempt leaves that is worth keeping; it is there until that is entered."""
+        return self.scratch.with_name(f"{self.scratch.name}.kept")
+
 
 class Job(ABC):
     """A kind of job.
@@ -63,6 +68,15 @@ class Job(ABC):
         cannot be entered, LostAttemptError when nobody wants it."""
         del session, place, result
         return set()
+
+    def salvage(self, place: Workplace) -> None:
+        """Move what a failed attempt leaves to `place.kept`, before its scratch directory is removed."""
+        del place
+
+    def keep_failure(self, session: Session, place: Workplace) -> None:
+        """Enter what was salvaged, in the transaction that ends a failed attempt. May be called again when the commit
+        failed."""
+        del session, place
 
     def leftovers(self, session: Session, place: Workplace) -> set[str]:
         """The hashes of the contents that an attempt, which is over, needed and perhaps nothing else does."""

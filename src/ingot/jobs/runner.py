@@ -19,7 +19,7 @@ from ingot.build.request import ENGINE_COMMAND
 from ingot.jobs.child import Child
 from ingot.jobs.job import JobError, Workplace
 from ingot.jobs.kinds import JOBS
-from ingot.services import artifacts, attempts
+from ingot.services import artifacts, attempts, evidence
 from ingot.services.attempts import LostAttemptError
 from ingot.services.errors import ServiceError
 from ingot.settings import Settings
@@ -62,7 +62,7 @@ class Runner:
         self.stopping = threading.Event()
         self._database, self._settings = database, settings
         self._token = attempt.token or ""
-        self.scratch = settings.directory / "scratch" / f"{attempt.id}-{self._token[:8]}"
+        self.scratch = evidence.scratch_directory(settings, attempt.id, self._token)
         self._job = JOBS[attempt.kind]
         self._place = Workplace(attempt, self.scratch, store, settings, secret)
         self._log_file = settings.directory / "logs" / f"attempt-{attempt.id}.log"
@@ -76,7 +76,7 @@ class Runner:
             if outcome.result is None:
                 # First the files, then the word: who reads "cancelled" finds nothing left, and on a full disk the
                 # word needs the room.
-                remove_scratch(self.scratch)
+                self._clear(outcome)
             self._settle(outcome)
             log.info("attempt ended", outcome=outcome.state, error=outcome.error)
         except LostAttemptError:
@@ -86,6 +86,16 @@ class Runner:
             log.exception("attempt could not be settled", exc_info=error)
         finally:
             remove_scratch(self.scratch)
+            remove_scratch(self._place.kept)
+
+    def _clear(self, outcome: Outcome) -> None:
+        """Remove the files of an attempt that made nothing, but for what says why it failed."""
+        if outcome.state == "failed":
+            try:
+                self._job.salvage(self._place)
+            except OSError as error:
+                _log.warning("the log of an attempt is lost", attempt=self.attempt.id, error=str(error))
+        remove_scratch(self.scratch)
 
     def _outcome(self) -> Outcome:
         try:
@@ -169,7 +179,7 @@ class Runner:
             leftovers = self._persistently(lambda session: self._note(session, outcome))
         except (ServiceError, JobError) as error:
             failed = Outcome("failed", error.message, error.detail if isinstance(error, JobError) else "")
-            remove_scratch(self.scratch)
+            self._clear(failed)
             leftovers = self._persistently(lambda session: self._note(session, failed))
         if leftovers:
             artifacts.sweep(self._database, self._place.artifacts, leftovers)
@@ -186,6 +196,8 @@ class Runner:
         leftovers: set[str] = set()
         if state == "done" and outcome.result is not None:
             leftovers = self._job.keep(session, self._place, outcome.result)
+        elif state == "failed":
+            self._keep_failure(session)
         attempts.finish(
             session,
             self.attempt.id,
@@ -196,6 +208,13 @@ class Runner:
             detail=_printable(outcome.detail, _LONGEST_DETAIL) if state == "failed" else None,
         )
         return leftovers | self._job.leftovers(session, self._place)
+
+    def _keep_failure(self, session: Session) -> None:
+        try:
+            self._job.keep_failure(session, self._place)
+        except OSError as error:
+            # That the attempt failed is worth more than its log.
+            _log.warning("the log of an attempt is lost", attempt=self.attempt.id, error=str(error))
 
     def _persistently(self, work: Callable[[Session], _T]) -> _T:
         """Do work in a transaction, again and again while the database is away; not when the worker stops."""

@@ -18,6 +18,7 @@ from ingot.store.tables import (
     BundleExport,
     BundleImport,
     Image,
+    ImageEvidence,
 )
 
 _UNFINISHED = select(Attempt.id).where(Attempt.state.in_(("queued", "running")))
@@ -26,6 +27,7 @@ _UNFINISHED = select(Attempt.id).where(Attempt.state.in_(("queued", "running")))
 _USES: tuple[tuple[InstrumentedAttribute[Any], ColumnElement[bool]], ...] = (
     (BootScript.sha256, true()),
     (Image.sha256, true()),
+    (ImageEvidence.sha256, true()),
     (Appliance.logo_sha256, true()),
     (ApplianceExport.sha256, true()),
     (BundleArtifact.sha256, true()),

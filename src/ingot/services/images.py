@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from ingot.build.request import BuildResult
 from ingot.messages.install_profile import InstallProfile as ProfileMessage
-from ingot.services import attempts, download_keys, quotas
+from ingot.services import attempts, download_keys, evidence, quotas
 from ingot.services.errors import ConflictError, InvalidError, NotFoundError
 from ingot.services.templates import template_of
 from ingot.store.base import now
@@ -38,8 +38,12 @@ def generate(
     compress: bool,
     simulated: bool,
     overrides: ProfileMessage | None,
+    boot_test: bool = False,
 ) -> Image:
-    """Ask for an image: the appliance is taken as it is now, and the job is put into the queue."""
+    """Ask for an image: the appliance is taken as it is now, and the job is put into the queue.
+
+    With `boot_test`, the finished image is booted, and the generation fails when a unit of the machine does.
+    """
     target_format = find_target_format(session, appliance.owner, format_name)
     template = template_of(appliance, overrides)
     if not simulated:
@@ -54,6 +58,7 @@ def generate(
         revision=appliance.revision,
         compress=compress,
         simulated=simulated,
+        boot_test=boot_test,
         template=template.model_dump(mode="json", by_alias=True, exclude_none=True),
         profile=profile,
         timings={},
@@ -77,7 +82,7 @@ def regenerate(session: Session, image: Image, *, force: bool) -> set[str]:
                 message_id="ERROR.IMAGE.IN_PROGRESS",
             )
         attempts.request_cancel(session, image.attempt)
-    before = {image.sha256} if image.sha256 else set()
+    before = evidence.forget(session, [image.id]) | ({image.sha256} if image.sha256 else set())
     image.sha256 = image.file_name = image.size = image.installed_size = image.disk_size = None
     image.timings = {}
     session.execute(sql_delete(ImagePackage).where(ImagePackage.image_id == image.id))
@@ -98,13 +103,15 @@ def cancel(session: Session, image: Image) -> None:
 
 def delete(session: Session, images: Iterable[Image]) -> set[str]:
     """Delete images, cancelling what runs; returns the hashes of their contents, to be swept."""
-    hashes, ids = set(), []
-    for image in images:
+    rows = list(images)
+    ids = [image.id for image in rows]
+    # Before the rows go, and with them what says where their evidence is.
+    hashes = evidence.forget(session, ids)
+    for image in rows:
         if image.attempt is not None:
             attempts.request_cancel(session, image.attempt)
         if image.sha256:
             hashes.add(image.sha256)
-        ids.append(image.id)
         session.delete(image)
     session.flush()
     download_keys.forget(session, KIND, ids)

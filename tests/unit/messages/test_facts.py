@@ -34,8 +34,9 @@ def _all_messages() -> dict[str, type[Message]]:
     pending = [Message]
     while pending:
         for subtype in pending.pop().__subclasses__():
-            found[subtype.__name__] = subtype
-            pending.append(subtype)
+            if subtype.__module__ != "ingot.messages.extension":  # of ours, and no fact about the original's API
+                found[subtype.__name__] = subtype
+                pending.append(subtype)
     return found
 
 

@@ -68,7 +68,8 @@ _DOWNLOAD = select(tables.Image).options(
 )
 
 
-def _image(call: Call) -> tables.Image:
+def find_image(call: Call) -> tables.Image:
+    """The image that the path names."""
     return images.find(call.session, find_appliance(call), call.number("itid"))
 
 
@@ -78,11 +79,8 @@ def _represent(call: Call, rows: Sequence[tables.Image]) -> list[Image]:
     return [representations.image(row, keys.get(row.id)) for row in rows]
 
 
-@_chapter.operation(
-    "machineImage_generate", "POST", _BASE, entitlements=_GENERATE, body=Image, answer=Image, status=201
-)
-def generate(call: Call) -> Message:
-    """Generate an image of an appliance; the answer is the ticket to follow it by."""
+def start_generation(call: Call, *, boot_test: bool = False) -> Message:
+    """Ask for the image that the body describes."""
     message = call.body(Image)
     format_name = message.target_format.name if message.target_format else None
     if format_name is None and message.format is not None:
@@ -94,8 +92,17 @@ def generate(call: Call) -> Message:
         compress=bool(message.compress),
         simulated=bool(message.simulated),
         overrides=message.install_profile,
+        boot_test=boot_test,
     )
     return representations.image(row, None)
+
+
+@_chapter.operation(
+    "machineImage_generate", "POST", _BASE, entitlements=_GENERATE, body=Image, answer=Image, status=201
+)
+def generate(call: Call) -> Message:
+    """Generate an image of an appliance; the answer is the ticket to follow it by."""
+    return start_generation(call)
 
 
 @_chapter.operation("machineImage_getAll", "GET", _BASE, entitlements=_READ, answer=Images, query=QUERY_PARAMETERS)
@@ -109,7 +116,7 @@ def get_all(call: Call) -> Message:
 @_chapter.operation("machineImage_get", "GET", _ONE, entitlements=_READ, answer=Image)
 def get(call: Call) -> Message:
     """An image, with the key for its next download."""
-    return _represent(call, [_image(call)])[0]
+    return _represent(call, [find_image(call)])[0]
 
 
 @_chapter.operation(
@@ -117,7 +124,7 @@ def get(call: Call) -> Message:
 )
 def regenerate(call: Call) -> Message:
     """Generate an image again from what it was asked for; `force` cancels a generation that runs."""
-    row = _image(call)
+    row = find_image(call)
     call.sweep(images.regenerate(call.session, row, force=flag(call.query, "force")))
     return representations.image(row, None)
 
@@ -125,7 +132,7 @@ def regenerate(call: Call) -> Message:
 @_chapter.operation("machineImage_delete", "DELETE", _ONE, entitlements=_READ, status=204)
 def delete(call: Call) -> None:
     """Delete an image; its generation is cancelled, downloads under way end well."""
-    call.sweep(images.delete(call.session, [_image(call)]))
+    call.sweep(images.delete(call.session, [find_image(call)]))
 
 
 @_chapter.operation("machineImage_deleteAll", "DELETE", _BASE, entitlements=_READ, status=204)
@@ -137,7 +144,7 @@ def delete_all(call: Call) -> None:
 @_chapter.operation("machineImageStatus_get", "GET", f"{_ONE}/status", entitlements=_READ, answer=OpStatus)
 def status_get(call: Call) -> Message:
     """Where the generation of an image is, and why it waits."""
-    row = _image(call)
+    row = find_image(call)
     status = representations.status(row)
     if row.attempt is not None and row.attempt.state == "queued" and row.attempt.number == 1:
         status.message = attempts.waiting_message(call.session, row.attempt, call.server.settings.parallel_builds)
@@ -156,13 +163,13 @@ def status_get_all(call: Call) -> Message:
 @_chapter.operation("machineImageGeneration_cancel", "DELETE", f"{_ONE}/status", entitlements=_GENERATE, status=204)
 def cancel(call: Call) -> None:
     """Cancel the generation of an image."""
-    images.cancel(call.session, _image(call))
+    images.cancel(call.session, find_image(call))
 
 
 @_chapter.operation("machineImagePkg_getAll", "GET", f"{_ONE}/pkgs", entitlements=_READ, answer=ImagePkgs)
 def packages_get_all(call: Call) -> Message:
     """The packages that a finished image really has."""
-    row = _image(call)
+    row = find_image(call)
     statement = select(tables.ImagePackage).where(tables.ImagePackage.image_id == row.id)
     rows = call.session.scalars(statement.order_by(tables.ImagePackage.name, tables.ImagePackage.arch))
     packages = [representations.image_package(package) for package in rows]

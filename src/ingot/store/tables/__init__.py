@@ -6,6 +6,7 @@ from ingot.store.tables.attempt import Attempt
 from ingot.store.tables.catalogue import Distribution, DistributionProfile, Package, TargetFormat, TargetPlatform
 from ingot.store.tables.credentials import ApiKey, Certificate, CloudAccount, SshKey
 from ingot.store.tables.download import Download, DownloadKey
+from ingot.store.tables.evidence import ImageEvidence, StageTiming
 from ingot.store.tables.image import Image, ImagePackage
 from ingot.store.tables.quota import Quota
 from ingot.store.tables.software import (
@@ -40,6 +41,7 @@ __all__ = [
     "Download",
     "DownloadKey",
     "Image",
+    "ImageEvidence",
     "ImagePackage",
     "InstallProfile",
     "Organisation",
@@ -50,6 +52,7 @@ __all__ = [
     "Role",
     "RoleEntitlement",
     "SshKey",
+    "StageTiming",
     "TargetFormat",
     "TargetPlatform",
     "User",

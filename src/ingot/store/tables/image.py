@@ -34,6 +34,7 @@ class Image(Record):
     revision: Mapped[int]
     compress: Mapped[bool] = mapped_column(default=False)
     simulated: Mapped[bool] = mapped_column(default=False)
+    boot_test: Mapped[bool] = mapped_column(default=False)
     template: Mapped[dict[str, Any]] = mapped_column(JSON)
     profile: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     sha256: Mapped[str | None] = mapped_column(index=True)
