@@ -1,6 +1,7 @@
 """Jobs with the real engine: a cancel, a killed worker, and a finished image."""
 
 import hashlib
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,7 +11,12 @@ import pytest
 from ingot.build.distributions import find_distribution
 from ingot.build.errors import BuildError
 from ingot.build.packages.sources import sources_of
+from ingot.build.template import Template
+from ingot.services import images
+from ingot.services.reuse import Shelf, recipe_of, result_of
+from ingot.services.secrets import server_secret
 from ingot.store.artifacts import LocalArtifacts
+from ingot.store.tables import Appliance, Image
 from tests.faults.site import Site, eventually
 
 
@@ -42,7 +48,7 @@ def test_the_real_engine_is_cancelled_killed_and_finishes(site: Site) -> None:
     assert str(site.data) not in Path("/proc/self/mounts").read_text()
     assert site.artifacts() == []
 
-    site.start_worker()
+    worker = site.start_worker()
     eventually(lambda: site.attempt("web").is_over, "the image is there", seconds=600)
     image = site.image("web")
     assert image.attempt is not None
@@ -55,3 +61,51 @@ def test_the_real_engine_is_cancelled_killed_and_finishes(site: Site) -> None:
     subprocess.run(["qemu-img", "check", "-q", str(content)], check=True)
     assert site.package_count("web") > 100
     eventually(lambda: not site.scratch(), "the scratch directory is gone")
+    worker.terminate()
+    worker.wait()
+    _ask_again(site, cache, image, site.package_count("web"))
+
+
+def _ask_again(site: Site, cache: Path, first: Image, package_count: int) -> None:
+    """The same image again, with no worker that could build it; then what has to be built again."""
+    settings = site.settings.model_copy(update={"cache_dir": cache})
+    shelf = Shelf(site.database, LocalArtifacts(site.data / "artifacts"), settings, server_secret(site.settings))
+
+    def ask(**changes: object) -> str:
+        with site.database.transaction() as session:
+            appliance = session.get(Appliance, first.appliance_id)
+            assert appliance is not None
+            for name, value in changes.items():
+                setattr(appliance, name, value)
+            image = images.generate(
+                session, appliance, format_name="qcow2", compress=True, simulated=False, overrides=None, shelf=shelf
+            )
+            assert image.attempt is not None
+            if image.attempt.state == "done":
+                same = (image.sha256, image.size, image.disk_size, image.installed_size, image.file_name)
+                assert same == (first.sha256, first.size, first.disk_size, first.installed_size, first.file_name)
+                assert len(result_of(session, image).packages) == package_count
+            return image.attempt.state
+
+    with site.database.transaction() as session:
+        # It was generated without a shelf: give it the recipe that it would have had.
+        row = session.get_one(Image, first.id)
+        row.recipe = recipe_of(Template.model_validate(row.template), row.target_format, False, settings)
+    assert ask() == "done"
+    assert ask(description="only for people") == "done"
+    assert ask(revision=2, version="2") == "queued"
+    assert ask(version=first.version) == "done"
+    assert first.lists is not None
+    stamp = cache / first.lists["place"] / "fetched"
+    snapshot, fetched = stamp.read_text(), stamp.stat().st_mtime
+    try:
+        os.utime(stamp, (0, 0))
+        assert ask() == "queued"
+        stamp.write_text("other lists")
+        assert ask() == "queued"
+    finally:
+        stamp.write_text(snapshot)
+        os.utime(stamp, (fetched, fetched))
+    assert ask() == "done"
+    LocalArtifacts(site.data / "artifacts").remove(first.sha256 or "")
+    assert ask() == "queued"

@@ -18,6 +18,7 @@ from ingot.build.contents import Contents
 from ingot.build.disk.files import raw_disks
 from ingot.build.disk.layout import Identities
 from ingot.build.disk.make import make_machine
+from ingot.build.distributions import find_distribution
 from ingot.build.errors import BuildError, DiskFullError
 from ingot.build.evidence.record import Record
 from ingot.build.evidence.sbom import write_sboms
@@ -27,7 +28,9 @@ from ingot.build.formats.registry import find_format
 from ingot.build.formats.write import Target, WrittenFile, write
 from ingot.build.manifest import Manifest, fitting_bundles, make_manifest
 from ingot.build.packages.fetch import fetch, package_pool
+from ingot.build.packages.lists import ListsState
 from ingot.build.packages.repository import ResolvedPackage, split_version
+from ingot.build.remote import is_remote
 from ingot.build.request import BuildRequest, BuildResult, DiskFile, ImageFile, InstalledPackage, Progress
 from ingot.build.sparse import data_digest
 from ingot.build.tree import network
@@ -62,6 +65,7 @@ class Build:
         self._evidence = Record(request.evidence)
         self._on_progress = on_progress
         self._stage = "dependencies"
+        self._lists: ListsState | None = None
         self._last: Progress | None = None
         self._percentage = 0
         #: What people should know of a build that takes longer than others.
@@ -95,6 +99,7 @@ class Build:
             packages=_package_list(manifest),
             timings=self.timings,
             identity=manifest.identity,
+            lists=self._lists,
             left_out=self._left_out(),
         )
         if request.simulate:
@@ -131,7 +136,10 @@ class Build:
             return manifest
         if request.template is None:
             raise BuildError("The request has neither a template nor a manifest.")
-        return make_manifest(
+        system = request.template.os
+        repository = repository_of(find_distribution(system.name, system.version, system.arch), request.cache)
+        before = repository.state(request.cache)
+        manifest = make_manifest(
             request.template,
             request.cache,
             self._contents(),
@@ -139,6 +147,10 @@ class Build:
             format_=format_,
             options=request.options,
         )
+        # What an address serves may be something else the next time, whatever the package lists say.
+        if repository.state(request.cache) == before and not any(is_remote(source) for source in manifest.files):
+            self._lists = before
+        return manifest
 
     def _left_out(self) -> list[str]:
         request = self.request

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from ingot.build.boot import BootReport
 from ingot.build.formats.options import FormatOptions
 from ingot.build.formats.registry import FORMATS
+from ingot.build.packages.lists import ListsState
 from ingot.build.template import Template
 
 #: The engine as a program; it ends with who starts it in `process.bound_environment`.
@@ -103,8 +104,10 @@ class ImageFile(Document):
 
 class BuildResult(Document):
     """A finished build. Sizes are bytes; `timings` are seconds for each stage that had to run; `identity` is the
-    SHA-256 of the manifest. `output` and what follows it are of the first disk; `more_disks` are the machine's other
-    disks, each numbered beside it (disk.qcow2, disk-2.qcow2). An image that is a directory has `files` and no hash."""
+    SHA-256 of the manifest, and `lists` the state of the package lists that it was resolved against, where they stayed
+    the same meanwhile. `output` and what follows it are of the first disk; `more_disks` are the machine's other
+    disks, each numbered beside it (disk.qcow2, disk-2.qcow2). An image that is a directory has `files` and no hash.
+    """
 
     output: Path | None
     sha256: str | None
@@ -114,6 +117,7 @@ class BuildResult(Document):
     packages: list[InstalledPackage]
     timings: dict[str, float]
     identity: str = ""
+    lists: ListsState | None = None
     left_out: list[str] = []
     boot: BootReport | None = None
     more_disks: list[DiskFile] = []

@@ -31,6 +31,12 @@ def enqueue(session: Session, kind: str, subject_id: int) -> Attempt:
     return attempt
 
 
+def finish_at_once(attempt: Attempt) -> None:
+    """End an attempt, just enqueued in this transaction, whose result is there already."""
+    attempt.state, attempt.percentage, attempt.message = "done", 100, "Done"
+    attempt.started = attempt.finished = now()
+
+
 def is_waiting(session: Session, kinds: Collection[str]) -> bool:
     """Whether there is something to claim."""
     query = select(Attempt.id).where(Attempt.state == "queued", Attempt.kind.in_(kinds)).limit(1)

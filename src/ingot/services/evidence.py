@@ -79,6 +79,13 @@ def keep(session: Session, artifacts: ArtifactStore, image: Image, directory: Pa
         session.execute(insert(ImageEvidence), rows)
 
 
+def copy(session: Session, source: Image, image: Image) -> None:
+    """Give an image, which is the same as another, the other's evidence: it says how the content came about."""
+    rows = [{"name": row.name, "sha256": row.sha256, "size": row.size} for row in of_image(session, source)]
+    if rows:
+        session.execute(insert(ImageEvidence), [{**row, "image_id": image.id} for row in rows])
+
+
 def of_image(session: Session, image: Image) -> list[ImageEvidence]:
     """All evidence of an image, by name."""
     query = select(ImageEvidence).where(ImageEvidence.image_id == image.id)

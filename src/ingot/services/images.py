@@ -11,6 +11,7 @@ from ingot.build.request import BuildResult
 from ingot.messages.install_profile import InstallProfile as ProfileMessage
 from ingot.services import attempts, download_keys, evidence, quotas
 from ingot.services.errors import ConflictError, InvalidError, NotFoundError
+from ingot.services.reuse import Shelf, recipe_of, result_of
 from ingot.services.templates import template_of
 from ingot.store.base import now
 from ingot.store.tables import Appliance, Attempt, Image, ImagePackage, TargetFormat, User
@@ -39,13 +40,17 @@ def generate(
     simulated: bool,
     overrides: ProfileMessage | None,
     boot_test: bool = False,
+    shelf: Shelf | None = None,
 ) -> Image:
     """Ask for an image: the appliance is taken as it is now, and the job is put into the queue.
 
-    With `boot_test`, the finished image is booted, and the generation fails when a unit of the machine does.
+    With `boot_test`, the finished image is booted, and the generation fails when a unit of the machine does. When the
+    same image is on the shelf already, this one is complete at once.
     """
     target_format = find_target_format(session, appliance.owner, format_name)
     template = template_of(appliance, overrides)
+    recipe = recipe_of(template, target_format, boot_test, shelf.settings) if shelf and not simulated else None
+    same = shelf.find(session, recipe) if shelf and recipe else None
     if not simulated:
         _require_quota(session, appliance.owner)
     profile = overrides.model_dump(mode="json", exclude_none=True, exclude={"root_user", "users"}) if overrides else {}
@@ -62,10 +67,15 @@ def generate(
         template=template.model_dump(mode="json", by_alias=True, exclude_none=True),
         profile=profile,
         timings={},
+        recipe=recipe,
     )
     session.add(image)
     session.flush()
     image.attempt = attempts.enqueue(session, JOB, image.id)
+    if shelf and same is not None:
+        attempts.finish_at_once(image.attempt)
+        evidence.copy(session, same, image)
+        complete(session, image, result_of(session, same), shelf.secret, shelf.settings.download_key_lifetime)
     session.flush()
     return image
 
@@ -84,7 +94,7 @@ def regenerate(session: Session, image: Image, *, force: bool) -> set[str]:
         attempts.request_cancel(session, image.attempt)
     before = evidence.forget(session, [image.id]) | ({image.sha256} if image.sha256 else set())
     image.sha256 = image.file_name = image.size = image.installed_size = image.disk_size = None
-    image.timings = {}
+    image.timings, image.lists = {}, None
     session.execute(sql_delete(ImagePackage).where(ImagePackage.image_id == image.id))
     session.flush()
     if not image.simulated:
@@ -128,6 +138,7 @@ def complete(session: Session, image: Image, result: BuildResult, secret: bytes,
     image.sha256, image.size = result.sha256, result.size
     image.installed_size, image.disk_size = result.installed_size, result.disk_size
     image.timings, image.last_modified = result.timings, now()
+    image.lists = result.lists.model_dump() if result.lists else None
     image.file_name = file_name(image) if result.sha256 else None
     session.flush()
     if not image.simulated:

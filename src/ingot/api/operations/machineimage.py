@@ -18,6 +18,7 @@ from ingot.messages.image import Image, Images, PublishImages
 from ingot.messages.package import ImagePkgs
 from ingot.services import attempts, images
 from ingot.services.errors import NotFoundError
+from ingot.services.reuse import Shelf
 from ingot.store import tables
 
 _chapter = Chapter("machineimage")
@@ -93,6 +94,7 @@ def start_generation(call: Call, *, boot_test: bool = False) -> Message:
         simulated=bool(message.simulated),
         overrides=message.install_profile,
         boot_test=boot_test,
+        shelf=Shelf(call.server.database, call.server.artifacts, call.server.settings, call.server.secret),
     )
     return representations.image(row, None)
 

@@ -4,7 +4,6 @@ import datetime as dt
 import email.utils
 import hashlib
 import shutil
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +13,8 @@ from debian.deb822 import Deb822
 from ingot.build.distributions import Distribution
 from ingot.build.errors import BuildError
 from ingot.build.lock import locked
-from ingot.build.packages import apt_resolve
+from ingot.build.packages import apt_resolve, lists
+from ingot.build.packages.lists import ListsState
 from ingot.build.packages.repository import AvailablePackage, Repository, ResolvedPackage, split_version
 from ingot.build.packages.sources import Source, sources_of
 from ingot.build.run import ProgramFailedError, require, run
@@ -67,6 +67,11 @@ class AptRepository(Repository):
         with locked(self.root / "lock"):
             self._configure()
             self._fetch_lists()
+
+    def state(self, cache: Path) -> ListsState | None:
+        """The state of the lists, which are not old."""
+        with self.reading():
+            return lists.state(cache, self.root)
 
     def resolve(self, wanted: Sequence[Package], own: Sequence[Path] = ()) -> list[ResolvedPackage]:
         """The packages that apt installs for `wanted` on an empty machine."""
@@ -152,8 +157,7 @@ class AptRepository(Repository):
                 self._fetch_lists()
 
     def _is_fresh(self) -> bool:
-        stamp = self.root / "fetched"
-        return stamp.exists() and time.time() - stamp.stat().st_mtime < Settings().package_lists_max_age
+        return lists.are_fresh(self.root, Settings().package_lists_max_age)
 
     def _configuration(self) -> str:
         conf = _APT_CONF.format(root=self.root, arch=self.distribution.native_arch)
@@ -182,7 +186,7 @@ class AptRepository(Repository):
                 error.detail,
             ) from error
         shutil.rmtree(self.solutions, ignore_errors=True)
-        (self.root / "fetched").touch()
+        lists.mark(self.root, self.snapshot())
 
 
 def _machine_transport() -> str:

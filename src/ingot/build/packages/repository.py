@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from ingot.build.distributions import Distribution
+from ingot.build.packages.lists import ListsState
 from ingot.build.packages.sources import Source
 from ingot.build.template import Package
 
@@ -59,6 +60,11 @@ class Repository(ABC):
     @abstractmethod
     def refresh(self) -> None:
         """Fetch the package lists and verify their signatures now."""
+
+    def state(self, cache: Path) -> ListsState | None:
+        """What names the present state of the lists; None where nothing does."""
+        del cache
+        return None
 
     @abstractmethod
     def release_date(self) -> dt.datetime:

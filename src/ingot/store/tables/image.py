@@ -16,7 +16,8 @@ class Image(Record):
     """A machine image of an appliance, from the request for it on. Sizes are bytes.
 
     `template` is the appliance as it was when the image was asked for (the engine's template document), and
-    `attempt` the latest attempt to generate it.
+    `attempt` the latest attempt to generate it. `recipe` is the hash of what it is made from, and `lists` the state of
+    the package lists that were read for it: see `services.reuse`.
     """
 
     __tablename__ = "image"
@@ -43,6 +44,8 @@ class Image(Record):
     installed_size: Mapped[int | None] = mapped_column(BigInteger)
     disk_size: Mapped[int | None] = mapped_column(BigInteger)
     timings: Mapped[dict[str, float]] = mapped_column(JSON, default=dict)
+    recipe: Mapped[str | None] = mapped_column(index=True)
+    lists: Mapped[dict[str, str] | None] = mapped_column(JSON(none_as_null=True))
 
 
 class ImagePackage(Base):
