@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ingot.build.errors import BuildError
 from ingot.build.run import ENVIRONMENT, require
@@ -42,8 +42,17 @@ class _NoHeadwayError(Exception):
 
 
 @dataclass(frozen=True)
+class Mount:
+    """A file system of the machine, `size` bytes large."""
+
+    target: str
+    fstype: str
+    size: int
+
+
+@dataclass(frozen=True)
 class BootReport:
-    """How a boot went: `failed_units` is a number, `root_size` bytes, `seconds` since power-on."""
+    """How a boot went: `failed_units` is a number, `root_size` and `swap_size` are bytes, `seconds` since power-on."""
 
     state: str
     failed_units: int
@@ -53,6 +62,15 @@ class BootReport:
     firmware: str
     root_size: int
     seconds: float
+    swap_size: int = 0
+    mounts: list[Mount] = field(default_factory=list)
+
+    @classmethod
+    def of_guest(cls, document: dict[str, Any]) -> "BootReport":
+        """The report that the guest's script writes."""
+        found = (document.pop("mounts", None) or {}).get("filesystems", [])
+        mounts = [Mount(mount["target"], mount["fstype"], int(mount["size"])) for mount in found]
+        return cls(**document, mounts=mounts)
 
 
 @dataclass
@@ -79,7 +97,7 @@ class Machine:
         """Wait for the guest's own word on its boot."""
         file = self.directory / "report.json"
         self._wait(lambda: file.exists() and file.read_bytes().endswith(b"\n"), seconds, "report its state")
-        return BootReport(**json.loads(file.read_text(encoding="utf-8")))
+        return BootReport.of_guest(json.loads(file.read_text(encoding="utf-8")))
 
     def wait_for_end(self, seconds: float) -> None:
         """Wait until the machine has switched itself off."""

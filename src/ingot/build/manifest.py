@@ -36,6 +36,7 @@ from ingot.build.template_partitioning_rules import refuse_impossible
 #: Part of every identity: raise it when the engine makes other bytes from the same inputs.
 ENGINE = 5
 _MACHINE = FORMATS["raw"]
+_KERNELS = "linux-image-"
 _CRYPT_ROUNDS = 5000
 #: Deriving a salt costs a guesser more than the hash that it belongs to.
 _SALT_ROUNDS = 100_000
@@ -188,6 +189,9 @@ def _base_packages(template: Template, distribution: Distribution, system: Syste
     profile = set(distribution.profile(template.os.profile).packages)
     if system == "machine":
         names = {*distribution.boot_packages, *profile}
+        if any(package.name.startswith(_KERNELS) for package in template.os.pkgs):
+            # A template that names a kernel, such as a cloud's, wants that one alone.
+            names = {name for name in names if not name.startswith(_KERNELS)}
     elif system == "container":
         names = {*distribution.container_packages, *profile}
     else:

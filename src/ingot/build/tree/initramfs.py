@@ -1,5 +1,6 @@
 """The initial RAM disk of each kernel in a tree."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,7 +18,9 @@ _COPIES_AT_ONCE = "apply_add_modules()"
 
 def kernels(tree: Path) -> list[str]:
     """The versions of the kernels in a tree, newest last."""
-    return sorted(path.name.removeprefix("vmlinuz-") for path in (tree / "boot").glob("vmlinuz-*"))
+    versions = [path.name.removeprefix("vmlinuz-") for path in (tree / "boot").glob("vmlinuz-*")]
+    # Numbers by their value: 6.1.0-10 is newer than 6.1.0-9.
+    return sorted(versions, key=lambda version: [int(p) if p.isdecimal() else p for p in re.split(r"(\d+)", version)])
 
 
 def concerns_initramfs(layer: Path) -> bool:
