@@ -233,8 +233,33 @@ def test_a_large_import_in_bounded_memory_survives_the_end_of_its_server(new_sit
         assert _named(api, "cancelled") == []
 
 
+_PARTITIONING = {
+    "disks": [
+        {
+            "name": "sda",
+            "type": "msdos",
+            "size": 9000,
+            "partitions": [
+                {"number": 1, "fstype": "ext4", "size": 500, "mountPoint": "/boot"},
+                {
+                    "number": 2,
+                    "fstype": "Extended",
+                    "size": 8000,
+                    "partitions": [{"number": 5, "fstype": "lvm2", "size": 7000, "grow": True}],
+                },
+            ],
+        }
+    ],
+    "volumeGroups": [{"name": "vg", "physicalVolumes": ["sda5"]}],
+    "logicalVolumes": [
+        {"name": "root", "vg_name": "vg", "fstype": "ext4", "size": 4000, "mountPoint": "/", "label": "r"}
+    ],
+}
+
+
 def test_an_export_is_the_same_each_time_and_becomes_the_same_appliance(api: httpx.Client, name: str) -> None:
-    assert _import(api, _tar(_SCRIPT, _template(name)))["error"] is False
+    whole = _template(name, installation={"partitioning": _PARTITIONING, "hostname": "h1", "firewall": True})
+    assert _import(api, _tar(_SCRIPT, whole))["error"] is False
     (appliance,) = _named(api, name)
     archives = []
     for output_format in ("yaml", "yaml", "json"):
@@ -253,6 +278,10 @@ def test_an_export_is_the_same_each_time_and_becomes_the_same_appliance(api: htt
         assert content is not None
         assert json.load(content) == exported
     assert exported["stack"]["config"][0]["source"] == "config/x"
+    installation = exported["stack"]["installation"]
+    assert (installation["hostname"], installation["firewall"]) == ("h1", True)
+    assert installation["partitioning"]["disks"][0]["partitions"][1]["partitions"][0]["grow"] is True
+    assert installation["partitioning"]["logicalVolumes"][0]["vg_name"] == "vg"
     assert api.post(f"appliances/{appliance['dbId']}/exports", params={"outputFormat": "toml"}).status_code == 400
     assert api.get("exports", params={"query": f"applianceName=='{name}'"}).json()["applianceExports"]["total"] == 3
     assert api.delete(f"appliances/{appliance['dbId']}").status_code == 204

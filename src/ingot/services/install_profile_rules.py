@@ -55,7 +55,9 @@ def mistakes(profile: InstallProfile) -> Iterator[str]:
 
 
 def _machine(profile: InstallProfile) -> Iterator[str]:
-    disk, swap, memory = profile.disk_size, profile.swap_size or 0, profile.memory_size
+    is_automatic = profile.partition_auto is not False  # or the partition table says it all
+    disk, swap = (profile.disk_size, profile.swap_size or 0) if is_automatic else (None, 0)
+    memory = profile.memory_size
     if disk is not None and not _SMALLEST_DISK <= disk <= _LARGEST_DISK:
         yield f"A disk of {disk} MB is not possible: diskSize is {_SMALLEST_DISK} to {_LARGEST_DISK} MB."
     if swap < 0 or (disk is not None and swap >= disk):
@@ -71,8 +73,6 @@ def _machine(profile: InstallProfile) -> Iterator[str]:
     for what, text in (("kernel parameters", profile.kernel_parameters), ("welcome message", profile.welcome_msg)):
         if len(text or "") > _LONGEST_TEXT:
             yield f"The {what} have {len(text or '')} characters: at most {_LONGEST_TEXT} are possible."
-    if profile.partition_auto is False:
-        yield "Advanced partitioning is not available here yet: set partitionAuto to true."
 
 
 @functools.cache

@@ -4,13 +4,15 @@ A profile is kept as one document with the fields of the API's message. Whatever
 whole, gets its ids, and has its passwords hashed; a clear password is never kept.
 """
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
 from ingot.messages.install_profile import InstallProfile as ProfileMessage
 from ingot.messages.install_profile import Nic, OSGroup, OSUser
-from ingot.services import appliances, install_profile_rules
+from ingot.messages.partition_table import PartitionTable
+from ingot.services import appliances, install_profile_rules, partition_tables
 from ingot.services.errors import InvalidError
 from ingot.services.passwords import hash_for_machine
 from ingot.store.tables import Appliance, InstallProfile
@@ -88,6 +90,18 @@ def remove_items(
     _store(session, appliance, before.model_copy(update={attribute: left}), before)
 
 
+def change_partitions(session: Session, appliance: Appliance, change: Callable[[PartitionTable], None]) -> None:
+    """Change the partition table; with its last disk it becomes automatic again. Raises InvalidError."""
+    before = message_of(appliance.install_profile)
+    table = message_of(appliance.install_profile).partition_table or PartitionTable()
+    change(table)
+    if table.disks:
+        wanted = before.model_copy(update={"partition_table": table, "partition_auto": False})
+    else:
+        wanted = before.model_copy(update={"partition_table": None, "partition_auto": True})
+    _store(session, appliance, wanted, before)
+
+
 def _attribute_of(kind: type[OSUser | OSGroup | Nic]) -> str:
     return {OSUser: "users", OSGroup: "groups", Nic: "nics"}[kind]
 
@@ -121,6 +135,12 @@ def _store(session: Session, appliance: Appliance, wanted: ProfileMessage, befor
         "groups": _numbered(wanted.groups, before.groups, profile),
         "nics": _ordered(_numbered(wanted.nics, before.nics, profile)),
     }
+    if wanted.partition_auto is False and wanted.partition_table is not None:
+        table = partition_tables.checked(wanted.partition_table, before.partition_table, profile)
+        changes["partition_table"] = table
+    else:
+        # What clients echo of an automatic one is not theirs.
+        changes["partition_table"] = None
     profile.document = _document(wanted.model_copy(update=changes))
     appliances.touch(appliance)
     session.flush()

@@ -18,8 +18,9 @@ from ingot.messages.install_profile import (
     OSGroup,
     OSUser,
 )
-from ingot.services import bundle_model, install_profiles
+from ingot.services import bundle_model, install_profiles, partition_tables
 from ingot.services.errors import InvalidError
+from ingot.services.partition_tables import table_of
 from ingot.store.tables import Appliance
 
 _INTERFACE: NicType = "ETHERNET"
@@ -105,6 +106,7 @@ def _installation(profile: ProfileMessage) -> dict[str, Any]:
         },
         "users": [_user(user) for user in profile.users or []],
         "groups": [_group(group) for group in profile.groups or []],
+        "partitioning": partition_tables.partitioning_of(profile),
         "nics": [] if profile.internet_settings_auto else [_nic(nic) for nic in profile.nics or []],
     }
 
@@ -116,7 +118,8 @@ def profile_of(installation: Installation) -> ProfileMessage:
         disk_size=installation.disk_size,
         swap_size=installation.swap_size,
         memory_size=1024,
-        partition_auto=True,
+        partition_auto=installation.partitioning is None,
+        partition_table=None if installation.partitioning is None else table_of(installation.partitioning),
         kernel_parameters=" ".join(installation.kernel_params),
         keyboard=_keyboard(installation.keyboard),
         keyboard_auto=installation.keyboard is None,

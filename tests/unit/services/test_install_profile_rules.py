@@ -72,7 +72,6 @@ def _nic(address: dict[str, object], **values: object) -> InstallProfile:
         (InstallProfile(timezone="x" * 1_000_000), "no time zone xxx"),
         (InstallProfile(kernel_parameters="a\nb"), "control characters"),
         (InstallProfile(welcome_msg="x" * 5000), "5000 characters"),
-        (InstallProfile(partition_auto=False), "partitionAuto"),
         (InstallProfile(users=[OSUser(name=None)]), "''"),
         (_user(name="Eve"), "'Eve'"),
         (_user(name="a b"), "'a b'"),

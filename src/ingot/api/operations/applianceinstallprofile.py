@@ -22,7 +22,7 @@ _ONE = f"{_BASE}/{{ipid}}"
 _Item = TypeVar("_Item", OSUser, OSGroup, Nic)
 
 
-def _appliance(call: Call) -> tables.Appliance:
+def appliance_of(call: Call) -> tables.Appliance:
     """The appliance in the path, whose install profile must be the one in the path."""
     row = find_appliance(call)
     if "ipid" in call.request.path_params and row.install_profile.id != call.number("ipid"):
@@ -42,7 +42,7 @@ def _item(call: Call, row: tables.Appliance, items: list[_Item] | None, paramete
 @_profiles.operation("installProfile_get", "GET", _ONE, entitlements=_DESIGN, answer=InstallProfile)
 def get(call: Call) -> Message:
     """How an appliance's machines are set up."""
-    return representations.install_profile(_appliance(call))
+    return representations.install_profile(appliance_of(call))
 
 
 @_profiles.operation(
@@ -58,7 +58,7 @@ def get(call: Call) -> Message:
 )
 def update(call: Call) -> Message:
     """Change how an appliance's machines are set up; what is not given stays."""
-    row = _appliance(call)
+    row = appliance_of(call)
     install_profiles.replace(call.session, row, call.body(InstallProfile))
     return representations.install_profile(row)
 
@@ -66,21 +66,21 @@ def update(call: Call) -> Message:
 @_nics.operation("nic_getAll", "GET", f"{_ONE}/nics", entitlements=_DESIGN, answer=Nics, query=QUERY_PARAMETERS)
 def nics_get_all(call: Call) -> Message:
     """The network interfaces, in their order."""
-    nics = representations.install_profile(_appliance(call)).nics or []
+    nics = representations.install_profile(appliance_of(call)).nics or []
     return Nics(total=len(nics), nics=sorted(nics, key=lambda nic: nic.order or 0))
 
 
 @_nics.operation("nic_get", "GET", f"{_ONE}/nics/{{nid}}", entitlements=_DESIGN, answer=Nic)
 def nic_get(call: Call) -> Message:
     """A network interface."""
-    row = _appliance(call)
+    row = appliance_of(call)
     return _item(call, row, representations.install_profile(row).nics, "nid")
 
 
 @_nics.operation("nic_create", "POST", f"{_ONE}/nics", entitlements=_DESIGN, body=Nic, answer=Nic, status=201)
 def nic_create(call: Call) -> Message:
     """Add a network interface."""
-    row = _appliance(call)
+    row = appliance_of(call)
     kept = install_profiles.put_item(call.session, row, call.body(Nic), None)
     return representations.nic(row, kept)  # type: ignore[arg-type]
 
@@ -88,7 +88,7 @@ def nic_create(call: Call) -> Message:
 @_nics.operation("nic_update", "PUT", f"{_ONE}/nics/{{nid}}", entitlements=_DESIGN, body=Nic, answer=Nic)
 def nic_update(call: Call) -> Message:
     """Replace a network interface."""
-    row = _appliance(call)
+    row = appliance_of(call)
     _item(call, row, representations.install_profile(row).nics, "nid")
     kept = install_profiles.put_item(call.session, row, call.body(Nic), call.number("nid"))
     return representations.nic(row, kept)  # type: ignore[arg-type]
@@ -97,7 +97,7 @@ def nic_update(call: Call) -> Message:
 @_nics.operation("nic_updateList", "PUT", f"{_ONE}/nics", entitlements=_DESIGN, body=Nics, answer=Nics)
 def nics_update(call: Call) -> Message:
     """Replace all network interfaces."""
-    row = _appliance(call)
+    row = appliance_of(call)
     install_profiles.replace(call.session, row, InstallProfile(nics=call.body(Nics).nics))
     nics = representations.install_profile(row).nics or []
     return Nics(total=len(nics), nics=nics)
@@ -106,7 +106,7 @@ def nics_update(call: Call) -> Message:
 @_nics.operation("nic_delete", "DELETE", f"{_ONE}/nics/{{nid}}", entitlements=_DESIGN, status=204)
 def nic_delete(call: Call) -> None:
     """Remove a network interface."""
-    row = _appliance(call)
+    row = appliance_of(call)
     _item(call, row, representations.install_profile(row).nics, "nid")
     install_profiles.remove_items(call.session, row, Nic, call.number("nid"))
 
@@ -114,14 +114,14 @@ def nic_delete(call: Call) -> None:
 @_accounts.operation("installProfileUser_getAll", "GET", f"{_ONE}/users", entitlements=_DESIGN, answer=OSUsers)
 def users_get_all(call: Call) -> Message:
     """The machine's users."""
-    users = representations.install_profile(_appliance(call)).users or []
+    users = representations.install_profile(appliance_of(call)).users or []
     return OSUsers(total=len(users), os_users=users)
 
 
 @_accounts.operation("installProfileUser_get", "GET", f"{_ONE}/users/{{osuid}}", entitlements=_DESIGN, answer=OSUser)
 def user_get(call: Call) -> Message:
     """A user of the machine."""
-    row = _appliance(call)
+    row = appliance_of(call)
     return _item(call, row, representations.install_profile(row).users, "osuid")
 
 
@@ -130,7 +130,7 @@ def user_get(call: Call) -> Message:
 )
 def user_create(call: Call) -> Message:
     """Add a user to the machine."""
-    row = _appliance(call)
+    row = appliance_of(call)
     kept = install_profiles.put_item(call.session, row, call.body(OSUser), None)
     return representations.os_user(row, kept)  # type: ignore[arg-type]
 
@@ -140,7 +140,7 @@ def user_create(call: Call) -> Message:
 )
 def user_update(call: Call) -> Message:
     """Replace a user of the machine; without a password the one before stays."""
-    row = _appliance(call)
+    row = appliance_of(call)
     _item(call, row, representations.install_profile(row).users, "osuid")
     kept = install_profiles.put_item(call.session, row, call.body(OSUser), call.number("osuid"))
     return representations.os_user(row, kept)  # type: ignore[arg-type]
@@ -151,7 +151,7 @@ def user_update(call: Call) -> Message:
 )
 def user_delete(call: Call) -> None:
     """Remove a user from the machine."""
-    row = _appliance(call)
+    row = appliance_of(call)
     _item(call, row, representations.install_profile(row).users, "osuid")
     install_profiles.remove_items(call.session, row, OSUser, call.number("osuid"))
 
@@ -159,13 +159,13 @@ def user_delete(call: Call) -> None:
 @_accounts.operation("installProfileUser_deleteAll", "DELETE", f"{_ONE}/users", entitlements=_DESIGN, status=204)
 def users_delete_all(call: Call) -> None:
     """Remove all users from the machine."""
-    install_profiles.remove_items(call.session, _appliance(call), OSUser, None)
+    install_profiles.remove_items(call.session, appliance_of(call), OSUser, None)
 
 
 @_accounts.operation("installProfileGroup_getAll", "GET", f"{_ONE}/groups", entitlements=_DESIGN, answer=OSGroups)
 def groups_get_all(call: Call) -> Message:
     """The machine's groups."""
-    groups = representations.install_profile(_appliance(call)).groups or []
+    groups = representations.install_profile(appliance_of(call)).groups or []
     return OSGroups(total=len(groups), os_groups=groups)
 
 
@@ -174,7 +174,7 @@ def groups_get_all(call: Call) -> Message:
 )
 def group_get(call: Call) -> Message:
     """A group of the machine."""
-    row = _appliance(call)
+    row = appliance_of(call)
     return _item(call, row, representations.install_profile(row).groups, "osgid")
 
 
@@ -189,7 +189,7 @@ def group_get(call: Call) -> Message:
 )
 def group_create(call: Call) -> Message:
     """Add a group to the machine."""
-    row = _appliance(call)
+    row = appliance_of(call)
     kept = install_profiles.put_item(call.session, row, call.body(OSGroup), None)
     return representations.os_group(row, kept)  # type: ignore[arg-type]
 
@@ -199,7 +199,7 @@ def group_create(call: Call) -> Message:
 )
 def group_update(call: Call) -> Message:
     """Replace a group of the machine."""
-    row = _appliance(call)
+    row = appliance_of(call)
     _item(call, row, representations.install_profile(row).groups, "osgid")
     kept = install_profiles.put_item(call.session, row, call.body(OSGroup), call.number("osgid"))
     return representations.os_group(row, kept)  # type: ignore[arg-type]
@@ -210,7 +210,7 @@ def group_update(call: Call) -> Message:
 )
 def group_delete(call: Call) -> None:
     """Remove a group from the machine."""
-    row = _appliance(call)
+    row = appliance_of(call)
     _item(call, row, representations.install_profile(row).groups, "osgid")
     install_profiles.remove_items(call.session, row, OSGroup, call.number("osgid"))
 
@@ -218,4 +218,4 @@ def group_delete(call: Call) -> None:
 @_accounts.operation("installProfileGroup_deleteAll", "DELETE", f"{_ONE}/groups", entitlements=_DESIGN, status=204)
 def groups_delete_all(call: Call) -> None:
     """Remove all groups from the machine."""
-    install_profiles.remove_items(call.session, _appliance(call), OSGroup, None)
+    install_profiles.remove_items(call.session, appliance_of(call), OSGroup, None)

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from ingot.api.representations.catalogue import distribution_uri
+from ingot.api.representations.partition_tables import partition_table
+from ingot.api.representations.uris import appliance_uri, install_profile_uri
 from ingot.api.representations.users import org_uri, user_uri
 from ingot.messages.appliance import Appliance
 from ingot.messages.base import UriList
@@ -11,15 +13,9 @@ from ingot.messages.common import Logo
 from ingot.messages.distribution import LinuxProfile
 from ingot.messages.install_profile import InstallProfile, Nic, OSGroup, OSUser
 from ingot.messages.package import Pkg
-from ingot.messages.partition_table import Disk, Partition, PartitionTable
 from ingot.messages.software import BootScript
 from ingot.services import install_profiles
 from ingot.store import tables
-
-
-def appliance_uri(row: tables.Appliance) -> str:
-    """The address of an appliance."""
-    return f"{user_uri(row.owner)}/appliances/{row.id}"
 
 
 def appliance(row: tables.Appliance, image_ids: Sequence[int], bundle_ids: Sequence[int] = ()) -> Appliance:
@@ -79,11 +75,6 @@ def logo(row: tables.Appliance) -> Logo:
     )
 
 
-def install_profile_uri(row: tables.Appliance) -> str:
-    """The address of an appliance's install profile."""
-    return f"{appliance_uri(row)}/installProfile/{row.install_profile.id}"
-
-
 def install_profile(row: tables.Appliance) -> InstallProfile:
     """An appliance's install profile, without its passwords."""
     profile, base = install_profiles.message_of(row.install_profile), install_profile_uri(row)
@@ -100,7 +91,7 @@ def install_profile(row: tables.Appliance) -> InstallProfile:
         "users": [os_user(row, user) for user in profile.users or []],
         "groups": [os_group(row, group) for group in profile.groups or []],
         "nics": [nic(row, one) for one in profile.nics or []],
-        "partition_table": _automatic_partition_table(profile, base),
+        "partition_table": partition_table(row),
     }
     return profile.model_copy(update=changes)
 
@@ -121,15 +112,6 @@ def nic(row: tables.Appliance, one: Nic) -> Nic:
     """A network interface of an install profile."""
     base = install_profile_uri(row)
     return one.model_copy(update={"parent_uri": base, "uri": f"{base}/nics/{one.db_id}"})
-
-
-def _automatic_partition_table(profile: InstallProfile, base: str) -> PartitionTable:
-    """What automatic partitioning comes to, for clients that read the disk's size there."""
-    partitions = [Partition(name="1", fstype="ext4", mpoint="/", size=64, growable=True)]
-    if profile.swap_size:
-        partitions.append(Partition(name="2", fstype="linux-swap", size=profile.swap_size, growable=False))
-    disk = Disk(name="sda", partition_type="MSDOS", size=profile.disk_size, partitions=partitions)
-    return PartitionTable(disks=[disk], parent_uri=base, uri=f"{base}/pt/1")
 
 
 def os_profile(row: tables.Appliance) -> LinuxProfile:

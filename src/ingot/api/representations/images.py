@@ -1,8 +1,8 @@
 """Machine images."""
 
-from ingot.api.representations.appliances import appliance_uri
 from ingot.api.representations.catalogue import target_format
 from ingot.api.representations.statuses import of_attempt
+from ingot.api.representations.uris import appliance_uri
 from ingot.api.representations.users import org_uri
 from ingot.messages.base import OpStatus
 from ingot.messages.image import Image

@@ -1,7 +1,7 @@
 """Imports and exports of appliances."""
 
-from ingot.api.representations.appliances import appliance_uri
 from ingot.api.representations.statuses import of_transfer
+from ingot.api.representations.uris import appliance_uri
 from ingot.api.representations.users import user_uri
 from ingot.messages.appliance import ApplianceExport, ApplianceImport
 from ingot.messages.base import OpStatus
