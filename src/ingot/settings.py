@@ -29,6 +29,11 @@ class Settings(BaseSettings):
         description='Files with the keys that a distribution\'s packages are signed with, as JSON ({"ubuntu": PATH}); '
         "without them, where the distribution's own keyring package has them.",
     )
+    archives: dict[str, str] = Field(
+        default={},
+        description="Dated archives by archive, as JSON: addresses in which {time} stands for a time such as "
+        "20260131T060000Z. They answer for times before the first snapshot of the package lists.",
+    )
     package_lists_max_age: int = Field(
         default=3600, description="Seconds after which a build fetches a distribution's package lists again."
     )

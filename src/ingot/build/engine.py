@@ -237,7 +237,7 @@ class Build:
         return written
 
     def _fetch(self, manifest: Manifest) -> dict[str, Path]:
-        repository = repository_of(manifest.distribution, self.request.cache)
+        repository = manifest.repository(self.request.cache)
         # The cache may have let go of them since.
         contents, pool = self._contents(manifest), package_pool(self.request.cache)
         bundles.stage_packages(manifest.template.bundles, contents, pool, repository.suffix)

@@ -4,6 +4,7 @@ Template and package lists resolve to a manifest; the manifest alone decides eve
 hash is the build's identity: the seed of every UUID, and the name under which the result is kept.
 """
 
+import datetime as dt
 import hashlib
 import re
 from base64 import b64encode
@@ -21,13 +22,13 @@ from ingot.build.contents import Contents
 from ingot.build.disk.filesystems import packages_for
 from ingot.build.distributions import Distribution, find_distribution
 from ingot.build.errors import BuildError
-from ingot.build.families import family_of
+from ingot.build.families import family_of, repository_of
 from ingot.build.formats.base import ImageFormat
 from ingot.build.formats.options import FormatOptions, System
 from ingot.build.formats.registry import FORMATS
 from ingot.build.formats.tools import packages_of
 from ingot.build.packages.fetch import package_pool
-from ingot.build.packages.repository import ResolvedPackage
+from ingot.build.packages.repository import Repository, ResolvedPackage
 from ingot.build.packages.sources import Source
 from ingot.build.request import TargetFormat
 from ingot.build.template import Bundle, Package, RootUser, Template, User
@@ -47,7 +48,7 @@ class Manifest(BaseModel):
     """A resolved build. `epoch` (seconds) is the time that the image takes as its own; `base` names the packages of
     the layer that builds of the same distribution and profile share; `files` are what bundles and boot scripts are
     made of, by SHA-256; `sources` are the package sources that the machine will have. `system` says how much of a
-    machine it is."""
+    machine it is; `archive` is the moment of the dated archive that the packages are from, if they are."""
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
@@ -59,6 +60,7 @@ class Manifest(BaseModel):
     base: tuple[str, ...]
     files: dict[str, str]
     sources: tuple[Source, ...]
+    archive: dt.datetime | None = None
 
     def document(self) -> dict[str, Any]:
         """The manifest as plain values. Packages are fetched from this machine's mirrors, whatever the document says
@@ -79,6 +81,7 @@ class Manifest(BaseModel):
             for package in self.packages
         ]
         return {
+            **({"archive": self.archive.isoformat()} if self.archive else {}),
             "engine": self.engine,
             "system": self.system,
             "epoch": self.epoch,
@@ -128,6 +131,11 @@ class Manifest(BaseModel):
         system = self.template.os
         return find_distribution(system.name, system.version, system.arch)
 
+    def repository(self, cache: Path) -> Repository:
+        """Where the packages are to be had."""
+        repository = repository_of(self.distribution, cache)
+        return repository.dated(self.archive) if self.archive else repository
+
     def location(self, package: ResolvedPackage) -> str:
         """Where a package's file was to be had, without anybody's login."""
         uri = next((source.uri for source in self.sources if source.suite == package.repository), self.sources[0].uri)
@@ -162,7 +170,10 @@ def make_manifest(
     distribution = find_distribution(system.name, system.version, system.arch)
     software = bundles.gather(fitting_bundles(template, target)[0], contents)
     template = template.model_copy(update={"bundles": software.bundles})
-    repository = family_of(distribution).repository(distribution, cache)
+    present = repository_of(distribution, cache)
+    repository = present.at(system.update_to) if system.update_to is not None else present
+    # The packages say all of it from here on: who gets the same ones at another time gets the same image.
+    template = template.model_copy(update={"os": system.model_copy(update={"update_to": None})})
     if template.installation.partitioning is not None:
         refuse_impossible(template.installation.partitioning)
     own = bundles.stage_packages(software.bundles, contents, package_pool(cache), repository.suffix)
@@ -180,7 +191,8 @@ def make_manifest(
         base=tuple(package.name for package in shared) if has_base else tuple(p.name for p in packages),
         files={**{script.source: contents.sha256(script.source) for script in template.config}, **software.files},
         # Where the machine has the keys, not where this host keeps them.
-        sources=tuple(replace(source, keyring=Path(distribution.keyring)) for source in repository.sources),
+        sources=tuple(replace(source, keyring=Path(distribution.keyring)) for source in present.sources),
+        archive=repository.archive,
     )
 
 

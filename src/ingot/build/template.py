@@ -4,10 +4,11 @@ Sizes are MB throughout, as in the files themselves. Field names are the files' 
 Passwords may be clear text in a file and are hashed before they enter a manifest.
 """
 
+import contextlib
 import datetime as dt
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from ingot.build.distributions.architectures import canonical
@@ -57,6 +58,27 @@ class Package(Section):
     arch: Text | None = None
 
 
+#: How template files have been seen to write a time, beside ISO 8601.
+_TIMES = ("%m-%d-%Y", "%m-%d-%Y %H:%M:%S %Z", "%Y-%m-%d %H:%M %Z", "%Y-%m-%d %H:%M:%S %Z")
+
+
+def _time(value: object) -> object:
+    """A time in UTC; a date alone is its midnight."""
+    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
+        value = dt.datetime(value.year, value.month, value.day)
+    for form in _TIMES if isinstance(value, str) else ():
+        with contextlib.suppress(ValueError):
+            value = dt.datetime.strptime(str(value).strip(), form)
+    return value
+
+
+def _utc(value: dt.datetime) -> dt.datetime:
+    return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
+
+
+Time = Annotated[dt.datetime, BeforeValidator(_time), AfterValidator(_utc)]
+
+
 class OperatingSystem(Section):
     """Which distribution to build and which of its packages: `profile` names the base selection."""
 
@@ -65,7 +87,7 @@ class OperatingSystem(Section):
     arch: Annotated[Text, BeforeValidator(canonical)] = "x86_64"
     profile: Text = "Minimal"
     pkgs: tuple[Package, ...] = ()
-    update_to: dt.datetime | None = Field(default=None, description="Newest package versions at or before this time.")
+    update_to: Time | None = Field(default=None, description="Newest package versions at or before this time.")
 
 
 class SshKey(Section):

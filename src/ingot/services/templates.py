@@ -53,6 +53,7 @@ def template_of(appliance: Appliance, overrides: ProfileMessage | None) -> Templ
                 "version": appliance.distribution.version,
                 "arch": appliance.distribution.arch,
                 "profile": profile.profile.name,
+                "update_to": appliance.last_package_update,
                 "pkgs": [
                     {
                         "name": package.name,

@@ -1,7 +1,6 @@
 """A distribution's repository as apt sees it: verified package lists in a directory of their own."""
 
 import datetime as dt
-import email.utils
 import hashlib
 import shutil
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ from ingot.build.distributions import Distribution
 from ingot.build.errors import BuildError
 from ingot.build.lock import locked
 from ingot.build.packages import apt_resolve, lists
+from ingot.build.packages.apt_history import History, release_date
 from ingot.build.packages.lists import ListsState
 from ingot.build.packages.repository import AvailablePackage, Repository, ResolvedPackage, split_version
 from ingot.build.packages.sources import Source, sources_of
@@ -22,6 +22,7 @@ from ingot.build.template import Package
 from ingot.settings import Settings
 
 _APT_HELPER = "/usr/lib/apt/apt-helper"
+_NAMED = 20
 _APT_CONF = """\
 Dir "{root}/";
 Dir::State "{root}/";
@@ -47,13 +48,14 @@ class AptRepository(Repository):
 
     suffix = ".deb"
 
-    def __init__(self, distribution: Distribution, cache: Path) -> None:
-        self.distribution = distribution
-        self.sources: tuple[Source, ...] = sources_of(distribution)
+    def __init__(self, distribution: Distribution, cache: Path, sources: tuple[Source, ...] | None = None) -> None:
+        self.distribution, self.cache = distribution, cache
+        self.sources: tuple[Source, ...] = sources or sources_of(distribution)
         text = "".join(f"{source}\n" for source in self.sources)
         key = hashlib.sha256(f"{distribution.native_arch}\n{text}".encode()).hexdigest()[:16]
         self.root = cache / "lists" / f"{distribution.codename}-{distribution.native_arch}-{key}"
         self._sources_text = text
+        self.history = History(cache / "snapshots" / f"{distribution.codename}-{distribution.native_arch}")
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -95,7 +97,14 @@ class AptRepository(Repository):
         try:
             self.apt(arguments)
         except ProgramFailedError as error:
-            raise BuildError(f"Packages could not be fetched: {error.message}", error.detail) from error
+            gone = [p for p in packages if not (target / p.sha256).exists()]
+            names = ", ".join(f"{package.name} {package.version}" for package in gone[:_NAMED])
+            more = f" and {len(gone) - _NAMED} more" if len(gone) > _NAMED else ""
+            raise BuildError(
+                f"{len(gone)} packages could not be fetched: {names}{more}. Where the mirror has them no more, take a "
+                f"later time (updateTo) or other versions, or name an archive (INGOT_ARCHIVES). apt: {error.message}",
+                error.detail,
+            ) from error
 
     def available(self) -> Iterator[AvailablePackage]:
         """Every package of the lists, read line by line."""
@@ -111,10 +120,35 @@ class AptRepository(Repository):
 
     def release_date(self) -> dt.datetime:
         """The date in the main suite's release file."""
-        for line in self._release_file(self.sources[0]).read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("Date: "):
-                return email.utils.parsedate_to_datetime(line.removeprefix("Date: ").replace("UTC", "+0000"))
-        raise BuildError(f"The release file of {self.sources[0]} has no date.")
+        source = self.sources[0]
+        return release_date(self._release_file(source).read_text(encoding="utf-8", errors="replace"), source)
+
+    def at(self, moment: dt.datetime) -> "AptRepository":
+        """The lists of the history, or of a dated archive."""
+        from ingot.build.packages import apt_past  # noqa: PLC0415 - the past is made of the present
+
+        return apt_past.at(self, moment)
+
+    def dated(self, moment: dt.datetime) -> "AptRepository":
+        """The archive of that moment."""
+        from ingot.build.packages.apt_past import DatedArchive  # noqa: PLC0415
+
+        return DatedArchive(self.distribution, self.cache, moment)
+
+    def known_since(self) -> dt.datetime | None:
+        """Since when the history knows all suites."""
+        return self.history.known_since([source.suite for source in self.sources])
+
+    def keep_state(self) -> None:
+        """Enter the lists as they are into the history; the caller holds them."""
+        for source in self.sources:
+            release = self._release_file(source)
+            start = f"{self.prefix(source)}_dists_{source.suite}_"
+            self.history.keep(source.suite, release, [f for f in self.package_files() if f.name.startswith(start)])
+
+    def prefix(self, source: Source) -> str:
+        """What the names of a source's files in apt's directory begin with."""
+        return self._release_file(source).name.partition("_dists_")[0]
 
     def locate(self, uri: str) -> tuple[str, str]:
         """(suite, path) of a package's URI: the archive it belongs to by its main suite, the same on every mirror."""
@@ -187,6 +221,7 @@ class AptRepository(Repository):
             ) from error
         shutil.rmtree(self.solutions, ignore_errors=True)
         lists.mark(self.root, self.snapshot())
+        self.keep_state()
 
 
 def _machine_transport() -> str:

@@ -123,23 +123,21 @@ def _refuse_unknown(repository: "AptRepository", wanted: Iterable[Package]) -> N
         if package.name not in known or not _NAME.fullmatch(package.name):
             near = difflib.get_close_matches(package.name, known, n=3)
             problems.append(f"{package.name} (did you mean {', '.join(near)}?)" if near else package.name)
+        elif package.version is not None:
+            problems += _unknown_version(repository, package)
     if problems:
         distribution = repository.distribution
         raise BuildError(
             f"{len(problems)} of the packages asked for do not exist in {distribution.name} "
             f"{distribution.version}: {'; '.join(problems)}."
         )
-    pinned = [package for package in wanted if package.version is not None]
-    for package in pinned:
-        _refuse_unknown_version(repository, package)
 
 
-def _refuse_unknown_version(repository: "AptRepository", package: Package) -> None:
+def _unknown_version(repository: "AptRepository", package: Package) -> list[str]:
     wanted = join_version(package.epoch, package.version or "", package.release or "")
     lines = repository.apt(["apt-cache", "madison", package.name]).splitlines()
-    versions = [line.split("|")[1].strip() for line in lines]
-    if wanted not in versions:
-        raise BuildError(f"Package {package.name} has no version {wanted}. Its versions are: {', '.join(versions)}.")
+    versions = list(dict.fromkeys(line.split("|")[1].strip() for line in lines))
+    return [] if wanted in versions else [f"{package.name} {wanted} (its versions are {', '.join(versions)})"]
 
 
 def _explain(error: ProgramFailedError) -> str:

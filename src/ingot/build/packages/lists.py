@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from ingot.settings import Settings
 
 #: A file beside the lists: as old as they are, and with what names their state in it.
-_STAMP = "fetched"
+STAMP = "fetched"
 _APT = Path("/etc/apt")
 _APT_FILES = ("sources.list", "sources.list.d/*", "apt.conf", "apt.conf.d/*")
 
@@ -29,12 +29,12 @@ class ListsState(BaseModel):
 
 def mark(root: Path, snapshot: str) -> None:
     """Note that the lists in a directory were fetched now."""
-    (root / _STAMP).write_text(snapshot, encoding="ascii")
+    (root / STAMP).write_text(snapshot, encoding="ascii")
 
 
 def are_fresh(root: Path, max_age: int) -> bool:
     """Whether the lists in a directory are less than `max_age` seconds old."""
-    return bool(_snapshot(root)) and time.time() - (root / _STAMP).stat().st_mtime < max_age
+    return bool(_snapshot(root)) and time.time() - (root / STAMP).stat().st_mtime < max_age
 
 
 def state(cache: Path, root: Path) -> ListsState | None:
@@ -55,6 +55,6 @@ def configuration(settings: Settings) -> str:
 
 def _snapshot(root: Path) -> str:
     try:
-        return (root / _STAMP).read_text(encoding="ascii")
+        return (root / STAMP).read_text(encoding="ascii")
     except FileNotFoundError:
         return ""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from ingot.build.distributions import Distribution
+from ingot.build.errors import BuildError
 from ingot.build.packages.lists import ListsState
 from ingot.build.packages.sources import Source
 from ingot.build.template import Package
@@ -78,6 +79,24 @@ class Repository(ABC):
         Raises BuildError that names every package that does not exist, with near matches, or repeats the solver's
         own explanation of a conflict.
         """
+
+    #: The moment of the dated archive that this is, if it is one.
+    archive: dt.datetime | None = None
+
+    def at(self, moment: dt.datetime) -> "Repository":
+        """The packages as they were at a moment; raises BuildError when that is not known."""
+        raise BuildError(
+            f"What {self.distribution.name} {self.distribution.version} had at {moment:%Y-%m-%d %H:%M} UTC is not "
+            "known: its packages have no history here. Leave updateTo out."
+        )
+
+    def dated(self, moment: dt.datetime) -> "Repository":
+        """The dated archive of a moment."""
+        return self.at(moment)
+
+    def known_since(self) -> dt.datetime | None:
+        """From when on `at` knows the packages; None when it never does."""
+        return None
 
     def offered(self, names: Sequence[str]) -> list[str]:
         """Those of some package names that the distribution has."""
