@@ -3,8 +3,12 @@
 import os
 import re
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
+import anyio.to_thread
 import structlog
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -23,13 +27,23 @@ from ingot.api.errors import error_response, redacted
 from ingot.api.metrics import StageSeconds
 from ingot.api.operation import Server
 
+#: Threads that answer requests in all processes together, and in each at least.
+_THREADS, _FEWEST_THREADS = 40, 8
 BASE_PATHS = ("/api", "/ufws")
 _log = structlog.get_logger()
 
 
 def create_app(server: Server) -> ASGIApp:
     """The ASGI application of a server."""
-    app = FastAPI(title="Ingot", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
+    threads = max(_FEWEST_THREADS, _THREADS // server.settings.processes)
+    app = FastAPI(
+        title="Ingot",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=partial(_with_threads, threads=threads),
+    )
     app.add_exception_handler(Exception, _on_error)
     for code in (404, 405):
         app.add_exception_handler(code, _on_error)
@@ -45,6 +59,13 @@ def create_app(server: Server) -> ASGIApp:
     shared.register(StageSeconds(server.database))
     app.add_route("/metrics", _metrics(registry, shared), methods=["GET"])
     return NormalizedPaths(Observed(RememberingDownloads(app, server.remembered), registry))
+
+
+@asynccontextmanager
+async def _with_threads(_app: FastAPI, threads: int) -> AsyncIterator[None]:
+    """Requests are answered in so many threads: no more than there are connections to the database for them."""
+    anyio.to_thread.current_default_thread_limiter().total_tokens = threads
+    yield
 
 
 def _guarded(handle: Any) -> Any:

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Mapping
 
 import structlog
+from sqlalchemy import exc as database
 from sqlalchemy.exc import IntegrityError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -82,6 +83,11 @@ def error_response(request: Request, error: Exception) -> Response:
         status, message_id = 409, "ERROR.CONFLICT.SIMULTANEOUS"
         message = "Somebody else changed the same thing, or took the same name, at this moment. Read it and try again."
         _log.warning("a request lost against another one", path=request.url.path, error=str(error.orig))
+    elif isinstance(error, (database.OperationalError, database.InterfaceError, database.TimeoutError)):
+        status, message_id = 503, "ERROR.DATABASE.AWAY"
+        message = "The database does not answer at this moment. Try again in a little while."
+        headers["Retry-After"] = str(_RETRY_SECONDS)
+        _log.error("the database is away", path=request.url.path, error=str(getattr(error, "orig", None) or error))
     elif isinstance(error, HTTPException):
         status, headers = error.status_code, dict(error.headers or {})
         message = {

@@ -9,6 +9,8 @@ from ingot.process import die_with_parent, raise_file_limit
 from ingot.settings import Settings
 from ingot.store.database import Database
 
+_CONNECTIONS, _FEWEST_CONNECTIONS = 60, 12
+
 
 def main() -> int:
     """Serve until SIGTERM, or until the process that started this one is gone."""
@@ -17,7 +19,8 @@ def main() -> int:
     raise_file_limit()
     listener = socket.socket(fileno=int(sys.argv[1]))
     settings = Settings()
-    database = Database(settings.database)
+    # A database server has so many connections for all processes together.
+    database = Database(settings.database, max(_FEWEST_CONNECTIONS, _CONNECTIONS // settings.processes))
     host, port = listener.getsockname()[:2]
     WebServer(server_config(settings, database, host, port)).run(sockets=[listener])
     database.close()

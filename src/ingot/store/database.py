@@ -23,16 +23,16 @@ LARGEST_ID = 2**31 - 1
 
 
 class Database:
-    """A database and its transactions."""
+    """A database and its transactions; at most so many `connections` are open at once."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, connections: int = 60) -> None:
         self.url = url
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
         arguments: dict[str, Any] = {"connect_args": {"timeout": _BUSY_SECONDS}} if self.is_sqlite else {}
         self.engine = create_engine(
             url,
-            pool_size=20,
-            max_overflow=40,
+            pool_size=connections,  # opened as they are needed, and kept: PostgreSQL takes milliseconds for one
+            max_overflow=0,
             pool_pre_ping=not self.is_sqlite,
             hide_parameters=True,  # errors go to logs, values may be secrets
             **arguments,
