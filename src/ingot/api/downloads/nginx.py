@@ -30,4 +30,5 @@ def response(call: Call, file: Downloadable, planned: Plan) -> Response | None:
     }
     if rates:
         directions["X-Accel-Limit-Rate"] = str(min(rates))
-    return Response(headers={**file.content_headers, **directions}, media_type="application/octet-stream")
+    own = {name: value for name, value in file.content_headers.items() if name != "Accept-Ranges"}  # nginx says it
+    return Response(headers={**own, **directions}, media_type="application/octet-stream")
