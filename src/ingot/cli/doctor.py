@@ -24,6 +24,7 @@ _PROGRAMS = (
     ("mcopy", "mtools"),
     ("mke2fs", "e2fsprogs"),
     ("mkfs.vfat", "dosfstools"),
+    ("mkfs.xfs", "xfsprogs"),
     ("qemu-img", "qemu-utils"),
     ("sfdisk", "fdisk"),
     ("tar", "tar"),

@@ -29,7 +29,7 @@ class FileSystem:
     grows: bool = False
 
 
-_EXT = FileSystem(fixed=48 * _MIB, each=512, grows=True)
+_EXT = FileSystem(fixed=48 * _MIB, each=512, least=53 * _MIB, grows=True)
 #: By the template's name.
 FILE_SYSTEMS = {
     "ext2": _EXT,

@@ -15,7 +15,7 @@ from ingot.build.disk.attributes import Entry, entries
 from ingot.build.disk.layout import Volume
 from ingot.build.disk.xfs_inodes import Attributes, Xfs
 from ingot.build.errors import BuildError
-from ingot.build.run import run
+from ingot.build.run import require, run
 
 #: Features that differ between versions of mkfs.xfs; all of these Debian 12's kernel and GRUB know.
 _OPTIONS = (
@@ -30,8 +30,10 @@ _BLANK = re.compile(rb"[ \t\n]")
 def make_xfs(file: Path, volume: Volume, tree: Path, epoch: int, log: Path) -> None:
     """Fill a file of the volume's size with the file system. All times are `epoch` or, for files, earlier.
 
-    Names of one file become files of their own: a protofile knows no hard links.
+    Names of one file become files of their own: a protofile knows no hard links. Raises BuildError for names that
+    cannot be kept.
     """
+    require("mkfs.xfs", "xfsprogs")
     found = list(entries(tree.absolute(), epoch))
     aliases = file.absolute().with_name("xfs-files")
     aliases.mkdir()
