@@ -5,8 +5,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ingot.services import attempts
+from ingot.services import attempts, bundle_model
 from ingot.services.archive_names import plain_name, put
+from ingot.services.bundle_transfers import archived
 from ingot.services.errors import ConflictError, InvalidError, NotFoundError
 from ingot.services.templates import template_of
 from ingot.store.artifacts import StoredArtifact
@@ -91,6 +92,12 @@ def document(appliance: Appliance) -> tuple[dict[str, Any], dict[str, str]]:
     for entry in stack["config"]:
         script = scripts[entry["name"]]
         entry["source"] = put(files, f"config/{plain_name(script.file_name or script.name)}", script.sha256 or "")
+    stack["bundles"] = [
+        bundle_model.model_of(
+            entry.bundle, archived(entry.bundle, files), install_location=entry.install_location
+        ).model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        for entry in appliance.bundles
+    ]
     if appliance.logo_sha256:
         stack["source_logo"] = put(files, f"logo/{plain_name(appliance.logo_name or 'logo')}", appliance.logo_sha256)
     return {"stack": stack}, files

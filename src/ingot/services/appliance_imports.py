@@ -1,20 +1,32 @@
 """Imports of appliances from archives: asked for, given their archive, carried out by a worker, entered as a whole."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ingot.build.template import OperatingSystem, Template
+from ingot.build.template import Bundle, OperatingSystem, Template
 from ingot.build.template_rules import near
-from ingot.services import appliance_removal, appliances, attempts, boot_scripts, install_profiles, logos, os_profiles
+from ingot.services import (
+    appliance_removal,
+    appliances,
+    attempts,
+    boot_scripts,
+    bundle_model,
+    bundles,
+    install_profiles,
+    logos,
+    os_profiles,
+)
 from ingot.services.errors import ConflictError, InvalidError, NotFoundError
 from ingot.services.os_profiles import WantedPackage
 from ingot.services.templates import profile_of
+from ingot.store import tables
 from ingot.store.artifacts import StoredArtifact
 from ingot.store.base import now
-from ingot.store.tables import Appliance, ApplianceImport, Distribution, User
+from ingot.store.tables import Appliance, ApplianceBundle, ApplianceImport, Distribution, User
 
 JOB = "import-appliance"
 
@@ -79,15 +91,18 @@ def delete(session: Session, row: ApplianceImport) -> set[str]:
 
 
 def complete(
-    session: Session, row: ApplianceImport, template: Template, files: Mapping[str, StoredArtifact]
+    session: Session,
+    row: ApplianceImport,
+    template: Template,
+    files: Mapping[str, StoredArtifact],
+    path: Callable[[str], Path],
 ) -> set[str]:
-    """Enter the appliance that a template describes; `files` are its sources' contents, which the caller stores.
+    """Enter the appliance that a template describes, with its bundles; `files` are its sources' contents, which the
+    caller stores, and `path` tells where one lies now.
 
-    All of it or nothing: raises ServiceError. Returns the hashes of what an appliance that was replaced had.
+    All of it or nothing: raises ServiceError. Returns the hashes of what was replaced.
     """
     owner = row.owner
-    if template.bundles:
-        raise InvalidError("Templates with bundles cannot be imported here yet: take the bundles out.")
     distribution = _distribution(session, template.os, use_major=row.use_major)
     hashes = _make_room(session, owner, template, force=row.force)
     appliance = appliances.create(
@@ -114,6 +129,10 @@ def complete(
                 f"The boot script {script.name} has {content.size} bytes; at most {boot_scripts.LARGEST} are possible."
             )
         boot_scripts.set_content(session, appliance, added, script.source.rpartition("/")[2], content)
+    for position, model in enumerate(template.bundles):
+        bundle, replaced = _bundle(session, row, model, files, path)
+        appliance.bundles.append(ApplianceBundle(bundle=bundle, position=position))
+        hashes |= replaced
     if template.source_logo:
         logos.put(session, appliance, template.source_logo.rpartition("/")[2], files[template.source_logo])
     appliance.revision = 1
@@ -124,7 +143,46 @@ def complete(
 def sources(template: Template) -> set[str]:
     """The names of the files that a template needs."""
     logo = {template.source_logo} if template.source_logo else set()
-    return {script.source for script in template.config} | logo
+    scripts = {script.source for script in template.config}
+    return scripts.union(logo, *(bundle_model.sources(bundle) for bundle in template.bundles))
+
+
+def _bundle(
+    session: Session,
+    row: ApplianceImport,
+    model: Bundle,
+    files: Mapping[str, StoredArtifact],
+    path: Callable[[str], Path],
+) -> tuple[tables.Bundle, set[str]]:
+    """(The bundle that a template asks for, the hashes of what it replaced)."""
+    before = bundles.named(session, row.owner, model.name, model.version)
+    if before is not None and row.reuse_bundles:
+        return before, set()
+    if before is None:
+        return bundle_model.enter(session, row.owner, model, files, path, imported=row.imported), set()
+    if not row.force:
+        raise ConflictError(
+            f"User {row.owner.login} already has a bundle {model.name} {model.version}. Take that one with "
+            "--reuse-bundles (hammr: -r), or replace it with --force.",
+            model.name,
+            model.version,
+            message_id="ERROR.MYSOFTWARE.EXISTS",
+        )
+    # Other appliances that have it go on having it.
+    having = list(session.scalars(select(ApplianceBundle).where(ApplianceBundle.bundle_id == before.id)))
+    places = [(entry.appliance_id, entry.position, entry.install_location) for entry in having]
+    for entry in having:
+        session.expunge(entry)  # the database removes it with the bundle
+    hashes = bundles.remove(session, before)
+    bundle = bundle_model.enter(session, row.owner, model, files, path, imported=row.imported)
+    for appliance_id, position, location in places:
+        session.add(
+            ApplianceBundle(
+                appliance_id=appliance_id, bundle_id=bundle.id, position=position, install_location=location
+            )
+        )
+    session.flush()
+    return bundle, hashes
 
 
 def _make_room(session: Session, owner: User, template: Template, *, force: bool) -> set[str]:
