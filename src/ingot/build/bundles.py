@@ -137,7 +137,7 @@ def _directory(entry: BundleFile, children: Sequence[BundleFile]) -> BundleFile:
 
 
 def _listed(directory: Path, entry: BundleFile, whose: str) -> Iterator[BundleFile]:
-    """The content of a directory, in order; it has the directory's owner."""
+    """The content of a directory, in order; it has the directory's rights and owner."""
     for path in sorted(directory.iterdir()):
         if path.is_symlink() and path.is_dir():
             raise BuildError(f"{whose}: {path} is a link to a directory: name the directory itself.")
@@ -148,7 +148,7 @@ def _listed(directory: Path, entry: BundleFile, whose: str) -> Iterator[BundleFi
             source=f"{entry.source}/{path.name}",
             rights=entry.rights,
             owner_group=entry.owner_group,
-            install=False,
+            install=entry.install,
         )
 
 

@@ -91,6 +91,14 @@ def _content(file: Path) -> bytes:
         raise BuildError(f"The template {file} cannot be read: {error.strerror}.") from error
 
 
+def read_bundle_document(file: Path) -> dict[str, Any]:
+    """The plain values of a bundle file; raises TemplateFileError for its mistakes."""
+    content = _content(file)
+    parse_bundle(content, file, directory=file.absolute().parent)
+    document: dict[str, Any] = _Reader(file).document(content)
+    return document
+
+
 class _Reader:
     """Turns YAML nodes into plain values and remembers where each one stands."""
 

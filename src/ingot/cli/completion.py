@@ -11,6 +11,7 @@ from ingot.client.errors import ClientError
 from ingot.messages.appliance import Appliances
 from ingot.messages.distribution import Distributions
 from ingot.messages.image import Images
+from ingot.messages.software import MySoftwareList
 from ingot.messages.target import TargetFormats
 
 _T = TypeVar("_T")
@@ -20,6 +21,12 @@ _MOST = {"count": "100"}
 def templates(incomplete: str) -> list[str]:
     """Templates as NAME:VERSION."""
     rows = _ask(lambda c: c.get(c.user_path("appliances"), Appliances, _MOST).appliances)
+    return [name for row in rows if (name := f"{row.name}:{row.version}").startswith(incomplete)]
+
+
+def bundles(incomplete: str) -> list[str]:
+    """Bundles as NAME:VERSION."""
+    rows = _ask(lambda c: c.get(c.user_path("mysoftware"), MySoftwareList, _MOST).my_software_list)
     return [name for row in rows if (name := f"{row.name}:{row.version}").startswith(incomplete)]
 
 

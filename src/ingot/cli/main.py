@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ingot.cli.commands import cache, catalogue, image, login, template
+from ingot.cli.commands import bundle, cache, catalogue, image, login, template
 from ingot.cli.commands.options import DEFAULT_CACHE, CacheDir
 from ingot.cli.commands.template import TemplateFile
 
@@ -18,6 +18,7 @@ app = typer.Typer(
 app.command()(login.login)
 app.command()(login.logout)
 app.add_typer(template.app, name="template")
+app.add_typer(bundle.app, name="bundle")
 app.add_typer(image.app, name="image")
 app.add_typer(cache.app, name="cache")
 app.add_typer(catalogue.os_app, name="os")

@@ -56,4 +56,4 @@ def print_messages(
 
 def plain(message: Message) -> dict[str, Any]:
     """A message as plain values for --output json, without keys."""
-    return message.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=_KEYS)
+    return message.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=_KEYS, serialize_as_any=True)

@@ -2,10 +2,11 @@
 
 import base64
 import hmac
+import os
 import secrets
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any, TypeVar, cast
 from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
@@ -59,6 +60,10 @@ class Connection:
     ) -> _M:
         """Create an object, or upload a file's content."""
         return self._parsed(self._request("POST", path, body, query), answer)
+
+    def upload(self, path: str, file: IO[bytes], answer: type[_M], progress: Progress) -> _M:
+        """Send a file's content, from where the file stands on; `progress` is told of (bytes sent, bytes in all)."""
+        return self.post(path, cast("IO[bytes]", _Followed(file, progress)), answer)
 
     def put(self, path: str, body: Message, answer: type[_M]) -> _M:
         """Change an object."""
@@ -130,6 +135,29 @@ class Connection:
             raise UnreachableError(
                 f"What answers at {self.login.url} is no server of ours, or a much newer one: {error}"
             ) from error
+
+
+class _Followed:
+    """A file whose reading is told of."""
+
+    def __init__(self, file: IO[bytes], progress: Progress) -> None:
+        self._file, self._progress = file, progress
+        self._size = os.fstat(file.fileno()).st_size
+
+    def fileno(self) -> int:
+        """For its size."""
+        return self._file.fileno()
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Its content in pieces."""
+        while chunk := self.read(1 << 16):
+            yield chunk
+
+    def read(self, size: int = -1) -> bytes:
+        """Read on."""
+        chunk = self._file.read(size)
+        self._progress(self._file.tell(), self._size)
+        return chunk
 
 
 def credentials(login: Login) -> httpx.Auth:

@@ -8,6 +8,7 @@ from ingot.client.errors import RefusedError
 from ingot.messages.appliance import Appliance, Appliances
 from ingot.messages.distribution import Distribution, Distributions
 from ingot.messages.image import Image, Images
+from ingot.messages.software import MySoftware, MySoftwareList
 from ingot.messages.target import TargetFormat, TargetFormats
 
 _NOT_FOUND = 404
@@ -42,6 +43,30 @@ def appliance(connection: Connection, name: str) -> Appliance:
     if len(found) > 1:
         shown = ", ".join(f"{entry.name}:{entry.version} (id {entry.db_id})" for entry in found)
         raise AmbiguousError(f"{name} means several templates: {shown}. Say which one.")
+    return found[0]
+
+
+def bundle(connection: Connection, name: str) -> MySoftware:
+    """The bundle of that id, NAME or NAME:VERSION."""
+    path = connection.user_path("mysoftware")
+    if name.isdecimal():
+        try:
+            return connection.get(f"{path}/{name}", MySoftware)
+        except RefusedError as error:
+            if error.status != _NOT_FOUND:
+                raise
+    found = [
+        entry
+        for plain, version in _readings(name)
+        for entry in connection.get(path, MySoftwareList, {"query": _query(plain, version)}).my_software_list
+        if entry.name == plain and version in (None, entry.version)  # an asterisk in a name is no wildcard here
+    ]
+    if not found:
+        known = connection.get(path, MySoftwareList, {"count": _MANY}).my_software_list
+        raise _nothing("bundle", name, (entry.name or "" for entry in known), "ingot bundle list")
+    if len(found) > 1:
+        shown = ", ".join(f"{entry.name}:{entry.version} (id {entry.db_id})" for entry in found)
+        raise AmbiguousError(f"{name} means several bundles: {shown}. Say which one.")
     return found[0]
 
 

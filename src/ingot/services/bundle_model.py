@@ -106,10 +106,8 @@ def _expanded(entry: BundleFile, known: list[str]) -> BundleFile:
     tops = list(dict.fromkeys(parts[0] for parts in below))
     if not tops and "files" not in entry.model_fields_set:
         return entry
-    children = [
-        _expanded(entry.model_copy(update={"name": top, "source": str(base / top), "destination": None}), known)
-        for top in tops
-    ]
+    shared = {"rights": entry.rights, "owner_group": entry.owner_group, "install": entry.install}
+    children = [_expanded(BundleFile(name=top, source=str(base / top), **shared), known) for top in tops]
     return entry.model_copy(update={"source": None, "files": tuple(children)})
 
 

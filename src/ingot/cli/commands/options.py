@@ -14,6 +14,12 @@ def _templates(incomplete: str) -> list[str]:
     return templates(incomplete)
 
 
+def _bundles(incomplete: str) -> list[str]:
+    from ingot.cli.completion import bundles  # noqa: PLC0415
+
+    return bundles(incomplete)
+
+
 def _images(incomplete: str) -> list[tuple[str, str]]:
     from ingot.cli.completion import images  # noqa: PLC0415
 
@@ -36,6 +42,9 @@ OutputOption = Annotated[Output, typer.Option("--output", help="For people (tabl
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 TemplateArgument = Annotated[
     str, typer.Argument(metavar="TEMPLATE", help="An id, NAME or NAME:VERSION.", autocompletion=_templates)
+]
+BundleArgument = Annotated[
+    str, typer.Argument(metavar="BUNDLE", help="An id, NAME or NAME:VERSION.", autocompletion=_bundles)
 ]
 TemplateOption = Annotated[
     str | None, typer.Option("--template", help="Only of this template.", autocompletion=_templates)
