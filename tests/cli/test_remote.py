@@ -8,7 +8,6 @@ from typing import Any
 import httpx
 import pytest
 
-from ingot.api.chapters import all_operations
 from tests.faults.site import Site, eventually
 from tests.serving import PASSWORD, Command
 
@@ -202,14 +201,7 @@ def test_a_shell_completes_with_what_the_server_knows(site: Site, ingot: Command
     assert completed("ingot template show x").strip() == ""
 
 
-@pytest.fixture
-def imports() -> None:
-    """The server takes template archives."""
-    if "appliance_import" not in {operation.name for operation in all_operations()}:
-        pytest.skip("this server has no imports of templates")
-
-
-def test_a_template_file_becomes_a_template_and_an_archive(ingot: Command, imports: None, name: str) -> None:
+def test_a_template_file_becomes_a_template_and_an_archive(ingot: Command, name: str) -> None:
     (ingot.home / "setup.sh").write_text("#!/bin/sh\ntrue\n")
     text = f'stack:\n  name: {name}\n  version: "1.10"\n  os: {{name: Debian, version: "12", profile: Minimal}}\n'
     text += "  config: [{name: setup, source: setup.sh, type: bootscript, frequency: firstboot}]\n"
@@ -222,6 +214,13 @@ def test_a_template_file_becomes_a_template_and_an_archive(ingot: Command, impor
     with tarfile.open(ingot.home / archive) as file:
         assert "template.yml" in file.getnames()
         assert any(member.startswith("config/") for member in file.getnames())
+    assert "already" in ingot("template", "import", archive, code=1)
+    ingot("template", "delete", name, "--yes")
+    again = json.loads(ingot("template", "import", archive, "-r", "--output", "json"))
+    assert (again["name"], again["version"], again["imported"]) == (name, "1.10", True)
+    (ingot.home / "broken.tar.gz").write_bytes((ingot.home / archive).read_bytes()[:-50])
+    assert "cut off" in ingot("template", "import", "broken.tar.gz", code=1)
+    assert "no archive" in ingot("template", "import", "nothing.tar.gz", code=3)
 
 
 def test_a_bad_template_file_is_not_sent(ingot: Command) -> None:

@@ -33,6 +33,7 @@ from ingot.build.packages.sources import Source
 from ingot.build.request import TargetFormat
 from ingot.build.template import Bundle, Package, RootUser, Template, User
 from ingot.build.template_partitioning_rules import refuse_impossible
+from ingot.build.tree.protection import FIREWALL_PACKAGES
 
 #: Part of every identity: raise it when the engine makes other bytes from the same inputs.
 ENGINE = 5
@@ -220,6 +221,8 @@ def _wanted_packages(
         wanted |= {name: Package(name=name) for name in family_of(distribution).keyboard_packages}
     if format_.system == "machine":
         wanted |= {name: Package(name=name) for name in packages_for(template.installation)}
+        if template.installation.firewall:
+            wanted |= {name: Package(name=name) for name in FIREWALL_PACKAGES}
     wanted |= {package.name: package for package in bundles.distribution_packages(template.bundles)}
     wanted |= {package.name: package for package in template.os.pkgs}
     return [wanted[name] for name in sorted(wanted)]

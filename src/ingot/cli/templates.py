@@ -1,6 +1,7 @@
 """`ingot template`: appliance templates at a server."""
 
 from pathlib import Path
+from typing import IO
 
 import typer
 
@@ -21,6 +22,7 @@ from ingot.cli.output import (
 from ingot.cli.remote import connected, plain, print_messages
 from ingot.client import find
 from ingot.client.archive import packed
+from ingot.client.connection import Connection
 from ingot.messages.appliance import Appliance, ApplianceExport, ApplianceImport, Appliances
 from ingot.messages.base import OpStatus, UriList
 
@@ -65,19 +67,37 @@ def create(file: Path, *, force: bool, reuse_bundles: bool, use_major: bool, out
         document = read_document(file)
     except BuildError as error:
         fail(error.message)
-    query = {
-        "imported": "false",
-        "force": str(force).lower(),
-        "reuseBundles": str(reuse_bundles).lower(),
-        "useMajor": str(use_major).lower(),
-    }
+    flags = {"imported": False, "force": force, "reuseBundles": reuse_bundles, "useMajor": use_major}
     with connected() as connection, packed(document, file.absolute().parent) as archive:
-        ticket = connection.post(connection.user_path("imports"), None, ApplianceImport, query)
-        connection.post(f"{ticket.uri}/uploads", archive, OpStatus)
-        _require_done(await_end(connection, f"{ticket.uri}/status"), f"{file} could not be created")
-        done = connection.get(ticket.uri or "", ApplianceImport)
-        row = connection.get(done.reference_uri or "", Appliance)
+        row = _send(connection, archive, flags, f"{file} could not be created")
     _print(row, output)
+
+
+def import_archive(file: Path, *, force: bool, reuse_bundles: bool, use_major: bool, output: Output) -> None:
+    """Create a template at the server from an archive that was exported."""
+    flags = {"imported": True, "force": force, "reuseBundles": reuse_bundles, "useMajor": use_major}
+    try:
+        with file.open("rb") as archive, connected() as connection:
+            row = _send(connection, archive, flags, f"{file} could not be imported")
+    except FileNotFoundError:
+        fail(f"There is no archive {file}.", code=NOT_FOUND)
+    except OSError as error:
+        fail(f"{file} cannot be read: {error.strerror}.")
+    _print(row, output)
+
+
+def _send(connection: Connection, archive: IO[bytes], flags: dict[str, bool], words: str) -> Appliance:
+    """Import an archive; the template that it becomes. A command that is broken off leaves no import."""
+    query = {name: str(value).lower() for name, value in flags.items()}
+    ticket = connection.post(connection.user_path("imports"), None, ApplianceImport, query)
+    try:
+        connection.post(f"{ticket.uri}/uploads", archive, OpStatus)
+        _require_done(await_end(connection, f"{ticket.uri}/status"), words)
+        done = connection.get(ticket.uri or "", ApplianceImport)
+    except KeyboardInterrupt:
+        connection.delete(ticket.uri or "")
+        raise
+    return connection.get(done.reference_uri or "", Appliance)
 
 
 def export(name: str, target: Path | None, *, as_json: bool, force: bool) -> None:

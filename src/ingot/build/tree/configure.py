@@ -17,6 +17,7 @@ from ingot.build.tree import files
 from ingot.build.tree.boot_scripts import set_up_boot_scripts
 from ingot.build.tree.bundles import keep_licenses
 from ingot.build.tree.network import set_up_network
+from ingot.build.tree.protection import set_selinux_mode, set_up_firewall
 from ingot.build.tree.users import set_up_users
 
 _GUEST_FILES = Path(__file__).parent / "guest"
@@ -61,10 +62,12 @@ def configure(
     family.set_package_sources(tree, sources)
     set_up_users(tree, installation, env, log)
     set_up_network(tree, installation)
+    set_selinux_mode(tree, installation)
     units = keep_licenses(tree, template.bundles, contents, shown=installation.display_licenses)
     if files.inside(tree, "/usr/bin/systemctl").exists():
         units += set_up_boot_scripts(tree, [*template.config, *boot_scripts(template.bundles)], contents)
         units += _copy_guest_files(tree)
+        units += set_up_firewall(tree, installation, env, log)
         units += ["systemd-networkd.service", "systemd-resolved.service"]
         run_in_tree(tree, ["systemctl", "enable", *units], env=env, log=log)
     if files.inside(tree, "/etc/cloud/cloud.cfg.d").is_dir():

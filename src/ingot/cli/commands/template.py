@@ -11,6 +11,10 @@ from ingot.cli.output import Output
 app = typer.Typer(no_args_is_help=True, help="Templates: files, and those at a server.")
 TemplateFile = Annotated[Path, typer.Argument(metavar="TEMPLATE", help="A template file, YAML or JSON.")]
 
+ForceOption = Annotated[bool, typer.Option(help="Replace the template of the same name and version.")]
+ReuseOption = Annotated[bool, typer.Option("--reuse-bundles", "-r", help="Use bundles that the server has already.")]
+MajorOption = Annotated[bool, typer.Option(help="Take the major version where the exact one is missing.")]
+
 
 @app.command()
 def validate(template: TemplateFile, output: OutputOption = Output.TABLE) -> None:
@@ -47,15 +51,29 @@ def show(template: TemplateArgument, output: OutputOption = Output.TABLE) -> Non
 @app.command()
 def create(
     template: TemplateFile,
-    force: Annotated[bool, typer.Option(help="Replace the template of the same name and version.")] = False,
-    reuse_bundles: Annotated[bool, typer.Option(help="Use bundles that the server has already.")] = False,
-    use_major: Annotated[bool, typer.Option(help="Take the major version where the exact one is missing.")] = False,
+    force: ForceOption = False,
+    reuse_bundles: ReuseOption = False,
+    use_major: MajorOption = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Create a template at the server from a file and the files that it names."""
     from ingot.cli.templates import create as run  # noqa: PLC0415
 
     run(template, force=force, reuse_bundles=reuse_bundles, use_major=use_major, output=output)
+
+
+@app.command("import")
+def import_archive(
+    archive: Annotated[Path, typer.Argument(help="An archive that was exported: tar, tar.gz, zip.")],
+    force: ForceOption = False,
+    reuse_bundles: ReuseOption = False,
+    use_major: MajorOption = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Create a template at the server from an archive, with the files in it."""
+    from ingot.cli.templates import import_archive as run  # noqa: PLC0415
+
+    run(archive, force=force, reuse_bundles=reuse_bundles, use_major=use_major, output=output)
 
 
 @app.command()
