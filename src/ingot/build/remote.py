@@ -62,7 +62,6 @@ def fetch_file(
     `credentials` are a user and a password that its host alone gets. `on_progress` is told of (bytes that came, bytes
     in all where the server says so). Raises RemoteError.
     """
-    name = unquote(urlsplit(url).path.rpartition("/")[2])
     with _opened(url, allow_private=allow_private, credentials=credentials) as response:
         length = _length(response)
         if length is not None and length > largest:
@@ -79,6 +78,7 @@ def fetch_file(
                 on_progress(size, length)
             if length is not None and size != length:
                 raise RemoteError(f"{_shown(url)} ended after {size} of {length} bytes. Try again.")
+    name = unquote(urlsplit(url).path.rpartition("/")[2])
     return Fetched(Path(file.name), name, sha256.hexdigest(), md5.hexdigest(), size)
 
 
@@ -98,9 +98,9 @@ def _draft(directory: Path) -> Iterator[IO[bytes]]:
 @contextmanager
 def _opened(url: str, *, allow_private: bool, credentials: tuple[str, str] | None) -> Iterator[httpcore.Response]:
     """The response for an address, after its redirects."""
-    host = urlsplit(url).hostname
     backend = _Backend(allow_private=allow_private)
     try:
+        host = urlsplit(url).hostname
         with httpcore.ConnectionPool(ssl_context=ssl.create_default_context(), network_backend=backend) as pool:
             for _ in range(_MOST_REDIRECTS + 1):
                 parts = urlsplit(url)
@@ -149,8 +149,10 @@ def _length(response: httpcore.Response) -> int | None:
 
 def _shown(url: str) -> str:
     """An address for messages: without a login or a query, which may be secrets."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    plain = url.partition("?")[0].partition("#")[0]
+    scheme, separator, rest = plain.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
 
 
 class _Backend(httpcore.SyncBackend):
