@@ -16,6 +16,7 @@ from ingot.api.operations import (
     mysoftwareartifacts,
     mysoftwaretransfers,
     os,
+    osmilestone,
     user,
     usercloudaccount,
     usersshkeys,
@@ -33,6 +34,7 @@ def all_operations() -> list[Operation]:
     modules = (
         user,
         os,
+        osmilestone,
         appliance,
         applianceosprofile,
         applianceinstallprofile,

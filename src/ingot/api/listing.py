@@ -1,14 +1,18 @@
 """Lists: filter, order and page in the database."""
 
+import datetime as dt
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import TypeAdapter
 from sqlalchemy import Select, SQLColumnExpression, func, select
 from sqlalchemy.orm import Session
 from starlette.datastructures import QueryParams
 
 from ingot.api.query import condition
+from ingot.build.template import Time
 from ingot.services.errors import InvalidError
 
 #: What every list that can be filtered understands.
@@ -17,25 +21,36 @@ QUERY_PARAMETERS = ("count", "descending", "offset", "orderBy", "query")
 
 @dataclass(frozen=True)
 class Listing:
-    """How a list can be asked for: the names that filters and orders may use, and its order otherwise."""
+    """How a list can be asked for: the names that filters and orders may use, and its order otherwise.
+
+    No answer has more than `most` rows, whatever is asked for: `offset` has the rest.
+    """
 
     fields: Mapping[str, SQLColumnExpression[Any]]
     order: Sequence[SQLColumnExpression[Any]]
     contains: frozenset[str] = frozenset()
+    most: int = 5000
 
     def page(self, session: Session, statement: Select[Any], query: QueryParams) -> tuple[list[Any], int]:
         """(The rows of the page that a query asks for, how many there are in all)."""
-        if text := query.get("query"):
-            statement = statement.where(condition(text, self.fields, self.contains))
+        statement = self._filtered(statement, query)
         total = session.scalar(select(func.count()).select_from(statement.order_by(None).subquery())) or 0
+        return self._rows(session, statement, query), total
+
+    def rows(self, session: Session, statement: Select[Any], query: QueryParams) -> list[Any]:
+        """The rows of the page that a query asks for, where nobody wants to know how many there are in all."""
+        return self._rows(session, self._filtered(statement, query), query)
+
+    def _filtered(self, statement: Select[Any], query: QueryParams) -> Select[Any]:
+        text = query.get("query")
+        return statement.where(condition(text, self.fields, self.contains)) if text else statement
+
+    def _rows(self, session: Session, statement: Select[Any], query: QueryParams) -> list[Any]:
         statement = statement.order_by(*self._order(query))
         offset, count = number(query, "offset"), number(query, "count")
         if offset:
             statement = statement.offset(offset)
-        if count:
-            statement = statement.limit(count)
-        rows: list[Any] = list(session.scalars(statement).unique())
-        return rows, total
+        return list(session.scalars(statement.limit(min(count or self.most, self.most))).unique())
 
     def _order(self, query: QueryParams) -> Sequence[SQLColumnExpression[Any]]:
         name = query.get("orderBy")
@@ -50,6 +65,23 @@ class Listing:
 def flag(query: QueryParams, name: str) -> bool:
     """A boolean parameter, as careless clients spell it."""
     return query.get(name, "").lower() in ("true", "1", "yes")
+
+
+_TIME: TypeAdapter[dt.datetime] = TypeAdapter(Time)
+
+
+def moment(query: QueryParams, name: str) -> dt.datetime | None:
+    """A parameter that is a time, as template files write them, or in milliseconds since 1970."""
+    text = query.get(name, "").strip()
+    if not text:
+        return None
+    try:
+        if text.isdecimal() and len(text) > 8:
+            return dt.datetime.fromtimestamp(int(text) / 1000, dt.UTC)
+        # A plus sign that was not escaped arrives as a space.
+        return _TIME.validate_python(re.sub(r" (\d\d:?\d\d)$", r"+\1", text))
+    except (ValueError, OverflowError, OSError) as error:
+        raise InvalidError(f"{name}={text[:80]} is no time: use one such as 2026-03-05T12:00:00Z.", name) from error
 
 
 def number(query: QueryParams, name: str) -> int:

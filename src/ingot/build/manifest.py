@@ -199,7 +199,8 @@ def make_manifest(
 
 def _base_packages(template: Template, distribution: Distribution, system: System) -> list[Package]:
     """What every image of the distribution and profile has: all of it to boot, less of it in a container."""
-    profile = set(distribution.profile(template.os.profile).packages)
+    listed = template.os.profile_packages
+    profile = set(distribution.profile(template.os.profile).packages if listed is None else listed)
     if system == "machine":
         names = {*distribution.boot_packages, *profile}
         if any(package.name.startswith(_KERNELS) for package in template.os.pkgs):

@@ -80,12 +80,14 @@ Time = Annotated[dt.datetime, BeforeValidator(_time), AfterValidator(_utc)]
 
 
 class OperatingSystem(Section):
-    """Which distribution to build and which of its packages: `profile` names the base selection."""
+    """Which distribution to build and which of its packages: `profile` names the base selection, which consists of
+    `profilePackages` where it is not one of the distribution's own."""
 
     name: Text
     version: Text
     arch: Annotated[Text, BeforeValidator(canonical)] = "x86_64"
     profile: Text = "Minimal"
+    profile_packages: tuple[Text, ...] | None = None
     pkgs: tuple[Package, ...] = ()
     update_to: Time | None = Field(default=None, description="Newest package versions at or before this time.")
 

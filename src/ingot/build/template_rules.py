@@ -72,7 +72,8 @@ def _system(system: dict[str, Any]) -> Iterator[Finding]:
             return
     profile = system.get("profile", "Minimal")
     names = [entry.name for entry in offered[0].profiles]
-    if isinstance(profile, str) and profile.lower() not in (name.lower() for name in names):
+    is_own = system.get("profilePackages") is None
+    if is_own and isinstance(profile, str) and profile.lower() not in (name.lower() for name in names):
         yield ("stack", "os", "profile"), f"{profile!r}: is no profile; {near(profile, names)}"
 
 

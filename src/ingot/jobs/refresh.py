@@ -13,7 +13,7 @@ from ingot.build.errors import BuildError
 from ingot.build.families import repository_of
 from ingot.jobs.job import Job, Workplace
 from ingot.process import die_with_parent
-from ingot.services import package_index
+from ingot.services import milestones, package_index
 from ingot.settings import Settings
 from ingot.store.database import Database
 from ingot.store.tables import Distribution
@@ -43,9 +43,11 @@ def main(distribution_id: int) -> int:
     os.nice(10)  # who searches or builds comes first
     try:
         distribution = find_distribution(row.name, row.version, row.arch)
-        count = package_index.refresh(
-            database, distribution_id, repository_of(distribution, settings.cache).available()
-        )
+        repository = repository_of(distribution, settings.cache)
+        count = package_index.refresh(database, distribution_id, repository.available())
+        with database.transaction() as session:
+            milestones.enter_release(session, distribution_id, repository.point_release(), repository.release_date())
+            package_index.note_history(session, distribution_id, repository.known_since())
     except BuildError as error:
         print(json.dumps({"error": error.message, "detail": error.detail}))
         return 1

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from ingot.services import install_profiles, quotas
+from ingot.services import distribution_access, install_profiles, quotas
 from ingot.services.errors import ConflictError, InvalidError, NotFoundError
 from ingot.store.base import now
 from ingot.store.tables import (
@@ -46,7 +46,8 @@ def create(
     """Create an appliance with a default install profile; name and version together are unique per user."""
     checked_name, checked_version = checked_text("name", name), checked_text("version", version)
     distribution = session.get(Distribution, distribution_id)
-    if distribution is None or not distribution.active:
+    allowed = select(Distribution.id).where(Distribution.id == distribution_id, distribution_access.may_build(owner))
+    if distribution is None or session.scalar(allowed) is None:
         raise InvalidError(f"There is no distribution {distribution_id}; see distributions for those there are.")
     _refuse_taken(session, owner, checked_name, checked_version, None)
     quotas.require(session, owner, "appliance")

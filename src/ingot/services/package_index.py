@@ -1,10 +1,12 @@
 """The index of a distribution's packages, for search."""
 
+import datetime as dt
 from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from typing import TypeVar
 
-from sqlalchemy import bindparam, insert, select, update
+from debian.debian_support import Version
+from sqlalchemy import and_, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from ingot.build.packages.repository import AvailablePackage, join_version
@@ -47,10 +49,42 @@ def refresh(database: Database, distribution_id: int, packages: Iterable[Availab
             # All that is there was written just now, or is seen again after everything was hidden.
             session.execute(update(Package).where(of_distribution).values(active=True))
             _set_active(session, distribution_id, known - seen, active=False)
+        _mark_latest(session, distribution_id)
         session.execute(
             update(Distribution).where(Distribution.id == distribution_id).values(packages_refreshed=now())
         )
     return len(seen)
+
+
+def note_history(session: Session, distribution_id: int, since: dt.datetime | None) -> None:
+    """Note from when on the packages of a distribution are known; what was known before stays known."""
+    row = session.get(Distribution, distribution_id)
+    if row is not None and since is not None:
+        row.packages_since = min(since, row.packages_since or since)
+
+
+def _mark_latest(session: Session, distribution_id: int) -> None:
+    """Note which of the versions offered now are the newest of their name and architecture."""
+    of_distribution = Package.distribution_id == distribution_id
+    offered = and_(of_distribution, Package.active)
+    several = (
+        select(Package.name, Package.arch).where(offered).group_by(Package.name, Package.arch).having(func.count() > 1)
+    ).subquery()
+    query = select(Package.name, Package.arch, Package.full_version, Package.id).where(offered)
+    query = query.join(several, and_(Package.name == several.c.name, Package.arch == several.c.arch))
+    newest: dict[tuple[str, str], tuple[Version, int]] = {}
+    older: list[int] = []
+    for name, arch, full_version, package_id in session.execute(query):
+        version, best = Version(full_version), newest.get((name, arch))
+        if best is None or version > best[0]:
+            newest[name, arch] = version, package_id
+            older += [best[1]] if best else []
+        else:
+            older.append(package_id)
+    changed = and_(of_distribution, Package.latest != Package.active)
+    session.execute(update(Package).where(changed).values(latest=Package.active))
+    for batch in _batches(older):
+        session.execute(update(Package).where(Package.id.in_(batch)).values(latest=False))
 
 
 def _set_active(
@@ -90,7 +124,10 @@ def _rows(packages: Iterable[AvailablePackage], seen: set[tuple[str, str, str]])
             "sha256": package.sha256,
             "section": package.section,
             "description": package.description,
+            "suite": package.suite,
+            "created": package.published or now(),
             "active": False,
+            "latest": False,
         }
 
 

@@ -18,10 +18,10 @@ from ingot.messages.install_profile import (
     OSGroup,
     OSUser,
 )
-from ingot.services import bundle_model, install_profiles, partition_tables
+from ingot.services import bundle_model, distributions, install_profiles, partition_tables
 from ingot.services.errors import InvalidError
 from ingot.services.partition_tables import table_of
-from ingot.store.tables import Appliance
+from ingot.store.tables import Appliance, Distribution, DistributionProfile
 
 _INTERFACE: NicType = "ETHERNET"
 _IPV4: dict[str, NicIpv4Method] = {"dhcp": "AUTOMATIC", "static": "MANUAL", "disabled": "DISABLED"}
@@ -53,6 +53,7 @@ def template_of(appliance: Appliance, overrides: ProfileMessage | None) -> Templ
                 "version": appliance.distribution.version,
                 "arch": appliance.distribution.arch,
                 "profile": profile.profile.name,
+                "profile_packages": _profile_packages(profile.profile, appliance.distribution),
                 "update_to": appliance.last_package_update,
                 "pkgs": [
                     {
@@ -84,6 +85,11 @@ def template_of(appliance: Appliance, overrides: ProfileMessage | None) -> Templ
             ],
         }
     )
+
+
+def _profile_packages(profile: DistributionProfile, distribution: Distribution) -> list[str] | None:
+    """The packages of a profile that the engine does not know itself."""
+    return None if distributions.is_provided(profile, distribution) else profile.package_names
 
 
 def _installation(profile: ProfileMessage) -> dict[str, Any]:

@@ -1,12 +1,12 @@
 """Appliances and their logos: create, read, change, delete."""
 
-import re
 from collections.abc import Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
+from ingot.api.addresses import id_in
 from ingot.api.downloads.response import Downloadable
 from ingot.api.downloads.room import download
 from ingot.api.listing import QUERY_PARAMETERS, Listing, flag
@@ -16,9 +16,9 @@ from ingot.messages.appliance import Appliance, Appliances
 from ingot.messages.base import Message
 from ingot.messages.common import Logo
 from ingot.services import appliance_removal, appliances, bundles, images, logos
-from ingot.services.errors import InvalidError, NotFoundError
+from ingot.services.errors import NotFoundError
 from ingot.store import tables
-from ingot.store.database import ARTIFACT_LOCK, LARGEST_ID
+from ingot.store.database import ARTIFACT_LOCK
 
 _chapter = Chapter("appliance")
 CHAPTERS = (_chapter,)
@@ -46,14 +46,6 @@ def find_appliance(call: Call) -> tables.Appliance:
     """The appliance in the path; it is nobody else's to change until a request that may change it ends."""
     to_change = call.request.method not in ("GET", "HEAD")
     return appliances.find(call.session, call.owner, call.number("aid"), to_change=to_change)
-
-
-def id_in(uri: str | None, what: str) -> int:
-    """The id that an address ends with."""
-    match = re.search(r"(?:^|/)(\d{1,18})/?$", uri or "")
-    if match is None or int(match[1]) > LARGEST_ID:
-        raise InvalidError(f"The {what} {uri!r} is no address such as {what}s/12.", what)
-    return int(match[1])
 
 
 def represent(call: Call, row: tables.Appliance) -> Appliance:

@@ -6,11 +6,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload, lazyload
 from starlette.responses import Response
 
+from ingot.api.addresses import id_in
 from ingot.api.downloads.response import Downloadable
 from ingot.api.downloads.room import download
 from ingot.api.listing import QUERY_PARAMETERS, Listing, flag
 from ingot.api.operation import Call, Chapter
-from ingot.api.operations.appliance import find_appliance, id_in, represent_all
+from ingot.api.operations.appliance import find_appliance, represent_all
 from ingot.api.representations import catalogue
 from ingot.api.representations import software as representations
 from ingot.messages.appliance import Appliances

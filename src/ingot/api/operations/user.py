@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import Select, select
 
+from ingot.api.addresses import id_in
 from ingot.api.listing import QUERY_PARAMETERS, Listing
 from ingot.api.operation import Call, Chapter
 from ingot.api.representations import catalogue, users
@@ -13,8 +14,8 @@ from ingot.messages.common import ServiceStatus
 from ingot.messages.distribution import Distributions
 from ingot.messages.target import ImageFormats, TargetFormats, TargetPlatforms
 from ingot.messages.user import Orgs, User
-from ingot.services import quotas
-from ingot.services.errors import NotFoundError
+from ingot.services import distribution_access, distributions, quotas
+from ingot.services.errors import InvalidError, NotFoundError
 from ingot.services.users import require_entitlement, update
 from ingot.store.tables import Distribution, TargetFormat, TargetPlatform
 
@@ -97,7 +98,32 @@ def orgs_get_all(call: Call) -> Message:
 )
 def distributions_get_all(call: Call) -> Message:
     """The distributions that a user may build."""
-    statement = select(Distribution).where(Distribution.active)
+    return _distributions(call)
+
+
+@_os.operation(
+    "userOS_update",
+    "PUT",
+    "/users/{uid}/distros",
+    entitlements=("org_os_administrate",),
+    body=Distributions,
+    answer=Distributions,
+    query=("org",),
+)
+def distributions_update(call: Call) -> Message:
+    """Say of distributions whether a user may build them (`active`); those that are not named stay as they are."""
+    organisation = call.owner.organisation
+    if call.query.get("org") not in (None, "", organisation.name, str(organisation.id)):
+        raise InvalidError(f"User {call.owner.login} is not in the organisation {call.query['org']}.", "org")
+    for message in call.body(Distributions).distributions:
+        distribution_id = message.db_id if message.db_id is not None else id_in(message.uri, "distribution")
+        row = distributions.find(call.session, distribution_id)
+        distribution_access.set_access(call.session, call.owner, row, allowed=message.active is not False)
+    return _distributions(call)
+
+
+def _distributions(call: Call) -> Message:
+    statement = select(Distribution).where(distribution_access.may_build(call.owner))
     rows, total = _DISTRIBUTIONS.page(call.session, statement, call.query)
     return Distributions(total=total, distributions=[catalogue.distribution(row) for row in rows])
 

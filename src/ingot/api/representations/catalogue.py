@@ -3,7 +3,7 @@
 from ingot.build.packages.repository import join_version
 from ingot.messages.base import UriList
 from ingot.messages.common import Category
-from ingot.messages.distribution import Distribution, LinuxProfile
+from ingot.messages.distribution import Distribution, LinuxProfile, Milestone
 from ingot.messages.package import Pkg
 from ingot.messages.target import ImageFormat, TargetFormat, TargetPlatform
 from ingot.store import tables
@@ -23,6 +23,7 @@ def distribution(row: tables.Distribution) -> Distribution:
         last_modified=row.last_modified,
         active=row.active,
         arch=row.arch,
+        base_milestones_uri=f"{base}/milestones",
         base_pkgs_uri=f"{base}/pkgs",
         base_profiles_uri=f"{base}/profiles",
         description=row.description,
@@ -72,11 +73,26 @@ def package(row: tables.Package) -> Pkg:
         parent_uri=f"distributions/{row.distribution_id}",
         pkg_build_date=row.created,
         release=row.release,
+        repository_name=row.suite or None,
         sticky=False,
         type="deb",
         uri=f"distributions/{row.distribution_id}/pkgs/{row.id}",
         version=row.version,
         epoch=row.epoch,
+    )
+
+
+def milestone(row: tables.Milestone) -> Milestone:
+    """A date in the life of a distribution."""
+    return Milestone(
+        db_id=row.id,
+        created=row.created,
+        last_modified=row.last_modified,
+        date=row.date,
+        description=row.description,
+        name=row.name,
+        source=row.source,
+        uri=f"distributions/{row.distribution_id}/milestones/{row.id}",
     )
 
 

@@ -109,10 +109,12 @@ class AptRepository(Repository):
     def available(self) -> Iterator[AvailablePackage]:
         """Every package of the lists, read line by line."""
         with self.reading():
-            for file in self.package_files():
-                with file.open(encoding="utf-8") as lines:
-                    for paragraph in Deb822.iter_paragraphs(lines, use_apt_pkg=False):
-                        yield _described(paragraph)
+            for source in self.sources:
+                published = self._date(source)
+                for file in self._package_files_of(source):
+                    with file.open(encoding="utf-8") as lines:
+                        for paragraph in Deb822.iter_paragraphs(lines, use_apt_pkg=False):
+                            yield _described(paragraph, source.suite, published)
 
     def apt(self, argv: Sequence[str]) -> str:
         """Run a program of apt on these lists; returns its standard output."""
@@ -120,8 +122,24 @@ class AptRepository(Repository):
 
     def release_date(self) -> dt.datetime:
         """The date in the main suite's release file."""
-        source = self.sources[0]
-        return release_date(self._release_file(source).read_text(encoding="utf-8", errors="replace"), source)
+        return self._date(self.sources[0])
+
+    def point_release(self) -> str | None:
+        """The version in the main suite's release file."""
+        with self.reading():
+            return Deb822(self._release_text(self.sources[0])).get("Version")
+
+    def _date(self, source: Source) -> dt.datetime:
+        return release_date(self._release_text(source), source)
+
+    def _release_text(self, source: Source) -> str:
+        """What a release file says, without what signs it."""
+        text = self._release_file(source).read_text(encoding="utf-8", errors="replace")
+        return text.partition("Hash:")[2].partition("\n\n")[2] if text.startswith("-----BEGIN PGP") else text
+
+    def _package_files_of(self, source: Source) -> list[Path]:
+        start = f"{self.prefix(source)}_dists_{source.suite}_"
+        return [file for file in self.package_files() if file.name.startswith(start)]
 
     def at(self, moment: dt.datetime) -> "AptRepository":
         """The lists of the history, or of a dated archive."""
@@ -142,9 +160,7 @@ class AptRepository(Repository):
     def keep_state(self) -> None:
         """Enter the lists as they are into the history; the caller holds them."""
         for source in self.sources:
-            release = self._release_file(source)
-            start = f"{self.prefix(source)}_dists_{source.suite}_"
-            self.history.keep(source.suite, release, [f for f in self.package_files() if f.name.startswith(start)])
+            self.history.keep(source.suite, self._release_file(source), self._package_files_of(source))
 
     def prefix(self, source: Source) -> str:
         """What the names of a source's files in apt's directory begin with."""
@@ -231,7 +247,7 @@ def _machine_transport() -> str:
     return "".join(f"{line}\n" for line in lines if line.startswith(wanted))
 
 
-def _described(paragraph: Deb822) -> AvailablePackage:
+def _described(paragraph: Deb822, suite: str, published: dt.datetime) -> AvailablePackage:
     """The package that a paragraph of a Packages file describes."""
     epoch, version, release = split_version(paragraph["Version"])
     return AvailablePackage(
@@ -245,4 +261,6 @@ def _described(paragraph: Deb822) -> AvailablePackage:
         sha256=paragraph["SHA256"],
         section=paragraph.get("Section", ""),
         description=paragraph.get("Description", "").splitlines()[0] if paragraph.get("Description") else "",
+        suite=suite,
+        published=published,
     )

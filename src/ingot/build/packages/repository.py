@@ -16,7 +16,10 @@ from ingot.build.template import Package
 
 @dataclass(frozen=True)
 class AvailablePackage:
-    """A package that a distribution offers. Sizes are bytes; `release` is the Debian revision or RPM's release."""
+    """A package that a distribution offers. Sizes are bytes; `release` is the Debian revision or RPM's release.
+
+    `suite` is the part of the distribution that it is from, which was published like this at `published`.
+    """
 
     name: str
     epoch: int | None
@@ -28,6 +31,8 @@ class AvailablePackage:
     sha256: str
     section: str
     description: str
+    suite: str = ""
+    published: dt.datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,10 @@ class Repository(ABC):
     def dated(self, moment: dt.datetime) -> "Repository":
         """The dated archive of a moment."""
         return self.at(moment)
+
+    def point_release(self) -> str | None:
+        """The version that the distribution calls itself by now, where it counts its own states (12.9)."""
+        return None
 
     def known_since(self) -> dt.datetime | None:
         """From when on `at` knows the packages; None when it never does."""

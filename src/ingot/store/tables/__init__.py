@@ -3,7 +3,15 @@
 from ingot.store.tables.access import Organisation, Role, RoleEntitlement, User, UserRole
 from ingot.store.tables.appliance import Appliance, BootScript, InstallProfile, OsProfile, OsProfilePackage
 from ingot.store.tables.attempt import Attempt
-from ingot.store.tables.catalogue import Distribution, DistributionProfile, Package, TargetFormat, TargetPlatform
+from ingot.store.tables.catalogue import (
+    Distribution,
+    DistributionProfile,
+    Milestone,
+    Package,
+    RefusedDistribution,
+    TargetFormat,
+    TargetPlatform,
+)
 from ingot.store.tables.credentials import ApiKey, Certificate, CloudAccount, SshKey
 from ingot.store.tables.download import Download, DownloadKey
 from ingot.store.tables.evidence import ImageEvidence, StageTiming
@@ -44,11 +52,13 @@ __all__ = [
     "ImageEvidence",
     "ImagePackage",
     "InstallProfile",
+    "Milestone",
     "Organisation",
     "OsProfile",
     "OsProfilePackage",
     "Package",
     "Quota",
+    "RefusedDistribution",
     "Role",
     "RoleEntitlement",
     "SshKey",

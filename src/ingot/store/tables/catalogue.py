@@ -9,7 +9,8 @@ from ingot.store.base import Record, UtcDateTime
 
 
 class Distribution(Record):
-    """A distribution that can be built. `packages_refreshed` is when its package index was last filled."""
+    """A distribution that can be built. `packages_refreshed` is when its package index was last filled,
+    `packages_since` from when on its packages are known."""
 
     __tablename__ = "distribution"
     __table_args__ = (UniqueConstraint("name", "version", "arch"),)
@@ -22,6 +23,7 @@ class Distribution(Record):
     release_date: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
     active: Mapped[bool] = mapped_column(default=True)
     packages_refreshed: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
+    packages_since: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
     profiles: Mapped[list["DistributionProfile"]] = relationship(order_by="DistributionProfile.id")
 
 
@@ -38,11 +40,13 @@ class DistributionProfile(Record):
 
 
 class Package(Record):
-    """A package that a distribution offers or once offered (`active`). Sizes are bytes."""
+    """A package that a distribution offers or once offered (`active`), known since `created` from its `suite`. Of the
+    versions offered now, `latest` is the newest. Sizes are bytes."""
 
     __tablename__ = "package"
     __table_args__ = (
         Index("ix_package_search", "distribution_id", "active", "name"),
+        Index("ix_package_latest", "distribution_id", "latest", "name"),
         UniqueConstraint("distribution_id", "name", "arch", "full_version"),
     )
 
@@ -58,7 +62,36 @@ class Package(Record):
     sha256: Mapped[str]
     section: Mapped[str]
     description: Mapped[str]
+    suite: Mapped[str] = mapped_column(default="")
     active: Mapped[bool] = mapped_column(default=True)
+    latest: Mapped[bool] = mapped_column(default=False)
+
+
+class Milestone(Record):
+    """A date in the life of a distribution, such as a minor release; one of an organisation is seen by it alone.
+
+    `source` is "distribution" for those that its own release files tell of.
+    """
+
+    __tablename__ = "milestone"
+    __table_args__ = (Index("ix_milestone_date", "distribution_id", "date"),)
+
+    distribution_id: Mapped[int] = mapped_column(ForeignKey("distribution.id", ondelete="CASCADE"))
+    organisation_id: Mapped[int | None] = mapped_column(ForeignKey("organisation.id", ondelete="CASCADE"))
+    date: Mapped[dt.datetime] = mapped_column(UtcDateTime)
+    name: Mapped[str]
+    description: Mapped[str] = mapped_column(default="")
+    source: Mapped[str] = mapped_column(default="")
+
+
+class RefusedDistribution(Record):
+    """A distribution that a user may not build; all others may be built."""
+
+    __tablename__ = "refused_distribution"
+    __table_args__ = (UniqueConstraint("user_id", "distribution_id"),)
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("user_account.id", ondelete="CASCADE"))
+    distribution_id: Mapped[int] = mapped_column(ForeignKey("distribution.id", ondelete="CASCADE"))
 
 
 class TargetFormat(Record):
