@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ingot.build.template_file import load_template
+from ingot.build import restriction
+from ingot.build.template_file import load_template, parse_bundle
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
@@ -50,6 +51,17 @@ def test_the_tutorial_shows_what_a_mistake_really_says(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert done.stderr.split() == shown[1].split()
+
+
+def test_the_guide_of_bundles_shows_a_bundle() -> None:
+    text = (ROOT / "docs/how-to/bring-your-own-software.md").read_text(encoding="utf-8")
+    shown = re.search(r"(?:^ {4}.*\n)+", text, flags=re.MULTILINE)
+    rule = re.search(r"^ {4}(restrictionRule: .*\n)", text, flags=re.MULTILINE)
+    assert shown
+    assert rule
+    bundle = parse_bundle((re.sub("^    ", "", shown[0], flags=re.MULTILINE) + rule[1]).encode(), Path("bundle.yml"))
+    assert next(entry.name for entry in bundle.files if entry.tag == "softwarefile") == "shop.conf"
+    assert restriction.parse(bundle.restriction_rule).asks_for("TargetFormat")
 
 
 def test_no_picture_needs_the_network() -> None:
