@@ -123,7 +123,7 @@ def test_an_archive_that_is_none_is_refused(ingot: Command, name: str, site: Sit
     assert "is no archive" in ingot("bundle", "import", "x.tar.gz", code=1)
     with tarfile.open(ingot.home / "y.tar.gz", "w:gz") as archive:
         archive.add(ingot.home / "x.tar.gz", "x")
-    assert "bundle.yml or bundle.yaml or bundle.json has to lie at its root" in ingot(
+    assert "The archive has no bundle: bundle.yml or bundle.json has to lie at its root" in ingot(
         "bundle", "import", "y.tar.gz", code=1
     )
     assert set(site.artifacts()) == before

@@ -25,7 +25,6 @@ from ingot.store.tables import ApplianceImport
 #: Bytes of memory that reading an archive may take, however large it is.
 _MEMORY = 1 << 30
 _Account = TypeVar("_Account", RootUser, User)
-_TEMPLATES = ("template.yml", "template.yaml", "template.json")
 
 
 class ApplianceImportJob(Job):
@@ -81,11 +80,11 @@ def main(directory: Path) -> int:
 def _read(directory: Path, progress: Progress) -> None:
     files = unpack.take_apart(directory, progress)
     progress("enter", 90, "Entering the appliance")
-    template = parse_template(*unpack.read_document(files, _TEMPLATES))
+    template = parse_template(*unpack.read_document(files, "template"))
     software = tuple(bundle_model.expanded(bundle, files) for bundle in template.bundles)
     template = _with_hashes(template.model_copy(update={"bundles": software}))
     document = template.model_dump(mode="json", by_alias=True)
-    unpack.tell(directory, document, files, appliance_imports.sources(template))
+    unpack.tell(directory, "template", document, files, appliance_imports.sources(template))
 
 
 def _with_hashes(template: Template) -> Template:

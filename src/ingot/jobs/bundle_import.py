@@ -23,7 +23,6 @@ from ingot.store.tables import BundleImport
 
 #: Bytes of memory that reading an archive may take, however large it is.
 _MEMORY = 1 << 30
-_DOCUMENTS = ("bundle.yml", "bundle.yaml", "bundle.json")
 
 
 class BundleImportJob(Job):
@@ -68,9 +67,9 @@ def main(directory: Path) -> int:
     try:
         files = unpack.take_apart(directory, progress)
         progress("enter", 90, "Entering the bundle")
-        bundle = bundle_model.expanded(parse_bundle(*unpack.read_document(files, _DOCUMENTS)), files)
+        bundle = bundle_model.expanded(parse_bundle(*unpack.read_document(files, "bundle")), files)
         document = bundle.model_dump(mode="json", by_alias=True)
-        unpack.tell(directory, document, files, bundle_model.sources(bundle))
+        unpack.tell(directory, "bundle", document, files, bundle_model.sources(bundle))
     except BuildError as error:
         return finish(error.message, error.detail)
     except MemoryError:

@@ -39,20 +39,22 @@ def take_apart(directory: Path, progress: Progress) -> dict[str, UnpackedFile]:
     )
 
 
-def read_document(files: dict[str, UnpackedFile], names: Sequence[str]) -> tuple[bytes, Path]:
-    """(The content of the first of these that lies at the archive's root, its name); raises BuildError."""
-    for name in names:
+def read_document(files: dict[str, UnpackedFile], what: str) -> tuple[bytes, Path]:
+    """(The content of the template or bundle at the archive's root, its name); raises BuildError."""
+    for name in (f"{what}.yml", f"{what}.yaml", f"{what}.json"):
         if name in files:
             return files[name].file.read_bytes(), Path(name)
-    raise BuildError(f"The archive does not have what it is for: {' or '.join(names)} has to lie at its root.")
+    raise BuildError(f"The archive has no {what}: {what}.yml or {what}.json has to lie at its root.")
 
 
-def tell(directory: Path, document: dict[str, Any], files: dict[str, UnpackedFile], sources: Collection[str]) -> None:
+def tell(
+    directory: Path, what: str, document: dict[str, Any], files: dict[str, UnpackedFile], sources: Collection[str]
+) -> None:
     """Write down what was found: a document, and the files that it names; raises BuildError where one is missing."""
     needed = {source: files.get(source) or files.get(str(PurePosixPath(source))) for source in sorted(sources)}
     missing = [source for source, file in needed.items() if file is None]
     if missing:
-        raise BuildError(f"The archive does not have the file(s) that it names: {', '.join(missing[:20])}.")
+        raise BuildError(f"The archive does not have the file(s) that its {what} names: {', '.join(missing[:20])}.")
     found = {
         "document": document,
         "contents": {
