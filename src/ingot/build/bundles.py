@@ -43,7 +43,8 @@ def gather(bundles: Sequence[Bundle], contents: Contents) -> Gathered:
     expanded = []
     for bundle in bundles:
         entries = tuple(_expanded(entry, contents, f"Bundle {bundle.name}") for entry in bundle.files)
-        expanded.append(bundle.model_copy(update={"files": entries}))
+        # It applies: to what else it might is no part of what is built.
+        expanded.append(bundle.model_copy(update={"files": entries, "restriction_rule": "", "oses": ()}))
         for entry in _leaves(entries):
             if entry.tag != "ospkg" and entry.source is not None:
                 files[entry.source] = contents.sha256(entry.source)
@@ -55,6 +56,11 @@ def gather(bundles: Sequence[Bundle], contents: Contents) -> Gathered:
         if bundle.license is not None:
             files[bundle.license.source] = contents.sha256(bundle.license.source)
     return Gathered(tuple(expanded), files)
+
+
+def fetches(bundles: Sequence[Bundle]) -> bool:
+    """Whether bundles have files that are fetched for each image, and may be others each time."""
+    return any(entry.source and is_remote(entry.source) for bundle in bundles for entry in _leaves(bundle.files))
 
 
 def boot_scripts(bundles: Sequence[Bundle]) -> list[BootScript]:

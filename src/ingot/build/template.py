@@ -297,19 +297,8 @@ class Bundle(Section):
     files: tuple[BundleFile, ...]
 
 
-#: What only people read of a bundle, and the rule, which is no part of what it applies to.
-_NOT_CANONICAL = {
-    "description",
-    "maintainer",
-    "website",
-    "category",
-    "short_tag",
-    "restriction_rule",
-    "source_logo",
-    "oses",
-}
-
-
+#: What only people read of a bundle.
+_NOT_CANONICAL = {"description", "maintainer", "website", "category", "short_tag", "source_logo"}
 _ONLY_FOR_PEOPLE: Any = {"description": True, "source_logo": True, "bundles": {"__all__": _NOT_CANONICAL}}
 
 

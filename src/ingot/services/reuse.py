@@ -5,11 +5,13 @@ The first three make its recipe. Whether a build would read the same package lis
 cache: nobody has to solve anything, and no process is started.
 """
 
+import secrets
 from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from ingot.build import bundles
 from ingot.build.cache import entry_key
 from ingot.build.manifest import ENGINE
 from ingot.build.packages import lists
@@ -65,6 +67,8 @@ def recipe_of(template: Template, target_format: TargetFormat, boot_test: bool, 
             "format": [target_format.name, target_format.format, target_format.type],
             "booted": boot_test,
             "sources": lists.configuration(settings),
+            # What is fetched anew may be another each time: no other image has this recipe.
+            "fetched": secrets.token_hex(16) if bundles.fetches(template.bundles) else None,
         }
     )
 

@@ -14,10 +14,13 @@ from ingot.services import (
     bundle_model,
     bundle_transfers,
     bundles,
+    images,
     quotas,
     templates,
 )
 from ingot.services.errors import ConflictError, InvalidError
+from ingot.services.reuse import recipe_of
+from ingot.settings import Settings
 from ingot.store.artifacts import LocalArtifacts, StoredArtifact
 from ingot.store.database import Database
 from ingot.store.tables import Appliance, ApplianceBundle, Bundle, BundleArtifact, User
@@ -96,6 +99,28 @@ def test_an_appliance_hands_its_bundles_to_the_engine(session: Session, applianc
     row.sha256 = None
     with pytest.raises(InvalidError, match="has no content"):
         templates.template_of(appliance, None)
+
+
+def test_only_the_same_software_makes_the_same_image(session: Session, appliance: Appliance, bundle: Bundle) -> None:
+    bundles.attach(session, appliance, [(bundle.id, None)])
+    target = images.find_target_format(session, appliance.owner, "QCOW2")
+
+    def recipe() -> str:
+        return recipe_of(templates.template_of(appliance, None), target, False, Settings())
+
+    first = recipe()
+    assert recipe() == first
+    bundle.description = "for people"
+    assert recipe() == first
+    for change in ({"restriction_rule": "TargetFormat#type=cloud"}, {"default_install_location": "/srv"}):
+        before = {field: getattr(bundle, field) for field in change}
+        for values in (change, before):
+            for field, value in values.items():
+                setattr(bundle, field, value)
+            assert (recipe() == first) is (values is before)
+    (row,) = (row for row in bundle.artifacts if row.name == "f")
+    row.sha256, row.url, row.cached = None, "https://example.org/f", False
+    assert len({recipe(), recipe(), first}) == 3
 
 
 def test_a_clone_keeps_what_lies_where(session: Session, bundle: Bundle) -> None:
