@@ -179,7 +179,7 @@ def test_packages_tell_their_names_and_versions(root: httpx.Client, made: Any, t
     assert uploaded["fullName"] == "app_2:1.5-3_amd64"
     before = _stored(site)
     refused = root.post(f"{artifact['uri']}/bin/app.deb", content=b"no package at all")
-    assert "app.deb is no Debian package" in _say(refused, 400)
+    assert "app.deb cannot be taken: it is no Debian package" in _say(refused, 400)
     # Nothing of what was refused is left, and what was there is.
     assert _stored(site) == before
     assert root.get(artifact["uri"]).json()["softwareArtifact"]["version"] == "2:1.5"
