@@ -20,6 +20,7 @@ from ingot.api.operations import (
     targetformat,
     targetplatform,
     user,
+    useradministration,
     usercloudaccount,
     usersshkeys,
 )
@@ -35,6 +36,7 @@ def all_operations() -> list[Operation]:
     first."""
     modules = (
         user,
+        useradministration,
         os,
         osmilestone,
         appliance,
