@@ -15,6 +15,7 @@ from ingot.services import (
     attempts,
     boot_scripts,
     bundle_model,
+    bundle_transfers,
     bundles,
     install_profiles,
     logos,
@@ -173,7 +174,7 @@ def _bundle(
     places = [(entry.appliance_id, entry.position, entry.install_location) for entry in having]
     for entry in having:
         session.expunge(entry)  # the database removes it with the bundle
-    hashes = bundles.remove(session, before)
+    hashes = bundle_transfers.delete_exports(session, before) | bundles.remove(session, before)
     bundle = bundle_model.enter(session, row.owner, model, files, path, imported=row.imported)
     for appliance_id, position, location in places:
         session.add(
