@@ -1,5 +1,6 @@
 """Imports of appliances from archives: asked for, given their archive, carried out by a worker, entered as a whole."""
 
+import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,9 @@ from ingot.store.base import now
 from ingot.store.tables import Appliance, ApplianceBundle, ApplianceImport, Distribution, User
 
 JOB = "import-appliance"
+
+
+_AT_ONCE = 100
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,13 @@ def delete(session: Session, row: ApplianceImport) -> set[str]:
     session.delete(row)
     session.flush()
     return hashes
+
+
+def delete_old(session: Session, before: dt.datetime) -> set[str]:
+    """Forget the imports from before then, also those that never got their archive; what they made stays. Returns the
+    hashes of their archives, to be swept."""
+    query = select(ApplianceImport).where(ApplianceImport.created < before).limit(_AT_ONCE)
+    return {sha256 for row in list(session.scalars(query)) for sha256 in delete(session, row)}
 
 
 def complete(
