@@ -4,25 +4,34 @@ An entry never changes once it is there; builds mount cached trees beneath an ov
 disks. While an entry is made, whoever wants the same one waits for it; while it is used, nobody removes it. Both are
 locks that the kernel lets go of when a process dies, so a kill at any moment leaves at most a directory that the
 next maker of the same entry clears away.
+
+Nothing here is synced to the disk, so a machine that loses its power may come back with entries that are damaged. An
+entry says in which boot it was made or last proved sound; its first use after that proves it, and makes it again if
+need be.
 """
 
 import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from ingot.build.contents import file_pool
 from ingot.build.lock import locked, try_locked
-from ingot.build.packages.fetch import PACKAGE_SUFFIXES, package_pool
+from ingot.build.packages.fetch import INCOMING, out_of_use, package_pool
+from ingot.build.soundness import disk_problem, measure, this_boot, tree_problem
 
 Kind = Literal["trees", "disks"]
 _DESCRIPTION = "description.json"
 _CONTENT = "tree"
 _LOG = "log"
+_STAGING, _REMOVED = ".staging", ".removed"
+_KEY_LENGTH = 64
 
 
 @dataclass(frozen=True)
@@ -42,8 +51,9 @@ class CacheEntry:
 
 
 @dataclass(frozen=True)
-class CachedPackage:
-    """A package file in the cache. Its key is the SHA-256 of its content."""
+class CachedFile:
+    """A file in the cache: a package file, or what a template's web address served. Its key is the SHA-256 of its
+    content."""
 
     key: str
     size: int
@@ -80,36 +90,41 @@ class Cache:
             if not entry.exists():
                 with locked(lock):
                     if not entry.exists():
-                        _make(directory, key, title, description, make)
+                        _make(kind, entry, title, description, make)
             with locked(lock, shared=True):
-                if entry.exists():
+                if entry.exists() and _is_sound(kind, entry):
                     os.utime(entry)
                     yield entry / _CONTENT
                     return
-            # Somebody removed it between the two locks: make it again.
+            # Somebody removed it between the two locks, or it is damaged: make it again.
+            with locked(lock):
+                if entry.exists() and not _is_sound(kind, entry):
+                    _remove(entry)
 
     def entries(self) -> list[CacheEntry]:
         """All trees and disks, least recently used first."""
         found = [entry for kind in get_args(Kind) for entry in self._entries(kind)]
         return sorted(found, key=lambda entry: entry.used)
 
-    def package_files(self) -> Iterator[CachedPackage]:
-        """All package files, in no order."""
-        directory = package_pool(self.root)
-        if not directory.is_dir():
-            return
-        for item in os.scandir(directory):
-            path = Path(item.path)
-            if path.suffix in PACKAGE_SUFFIXES and item.is_file():
-                status = item.stat()
-                yield CachedPackage(path.stem, status.st_size, status.st_mtime, path)
+    def files(self) -> Iterator[CachedFile]:
+        """All package files and files from web addresses, in no order."""
+        for directory in (package_pool(self.root), file_pool(self.root)):
+            if not directory.is_dir():
+                continue
+            for item in os.scandir(directory):
+                path = Path(item.path)
+                with suppress(FileNotFoundError):  # somebody else removed it
+                    status = item.stat()
+                    if len(path.stem) == _KEY_LENGTH and item.is_file():
+                        yield CachedFile(path.stem, status.st_size, status.st_mtime, path)
 
-    def prune(self, limit: int) -> list[CacheEntry | CachedPackage]:
+    def prune(self, limit: int) -> list[CacheEntry | CachedFile]:
         """Remove what was used least recently until all together have at most `limit` bytes; returns it.
 
         What is in use stays. Must run inside the namespace: trees hold files of subordinate users.
         """
-        everything: list[CacheEntry | CachedPackage] = [*self.entries(), *self.package_files()]
+        self._remove_leftovers()
+        everything: list[CacheEntry | CachedFile] = [*self.entries(), *self.files()]
         everything.sort(key=lambda item: item.used)
         total = sum(item.size for item in everything)
         removed = []
@@ -121,22 +136,31 @@ class Cache:
                 total -= item.size
         return removed
 
-    def remove(self, item: CacheEntry | CachedPackage) -> bool:
+    def remove(self, item: CacheEntry | CachedFile) -> bool:
         """Remove one thing if nobody uses it; whether it is gone."""
-        if isinstance(item, CachedPackage):
-            # Open files outlive their names: a build that is reading it is not disturbed.
-            item.path.unlink(missing_ok=True)
-            return True
-        directory = self.root / item.kind
-        with try_locked(directory / f"{item.key}.lock") as alone:
-            if not alone:
-                return False
-            if (directory / item.key).exists():
-                # Renamed first: nobody ever sees half an entry.
-                doomed = directory / f"{item.key}.removed"
-                (directory / item.key).rename(doomed)
-                shutil.rmtree(doomed)
-            return True
+        if isinstance(item, CachedFile):
+            with out_of_use(self.root) as alone:
+                if alone:
+                    item.path.unlink(missing_ok=True)
+                return alone
+        entry = self.root / item.kind / item.key
+        with try_locked(entry.with_name(f"{item.key}.lock")) as alone:
+            if alone and entry.exists():
+                _remove(entry)
+            return alone
+
+    def _remove_leftovers(self) -> None:
+        """Remove what killed builds left half fetched, half made or half removed, and nobody came back for."""
+        for kind in get_args(Kind):
+            for place in (self.root / kind).glob("*.*"):
+                if place.suffix in (_STAGING, _REMOVED):
+                    with try_locked(place.with_suffix(".lock")) as alone:
+                        if alone:
+                            shutil.rmtree(place, ignore_errors=True)
+        with out_of_use(self.root) as alone:
+            if alone:
+                for place in package_pool(self.root).glob(f"{INCOMING}*"):
+                    shutil.rmtree(place, ignore_errors=True)
 
     def _entries(self, kind: Kind) -> Iterator[CacheEntry]:
         directory = self.root / kind
@@ -144,23 +168,21 @@ class Cache:
             return
         for entry in directory.iterdir():
             file = entry / _DESCRIPTION
-            if entry.suffix or not file.exists():
+            if entry.suffix:
                 continue
-            document = json.loads(file.read_text(encoding="utf-8"))
-            yield CacheEntry(
-                kind,
-                entry.name,
-                document.get("title", ""),
-                document["description"],
-                document["size"],
-                entry.stat().st_mtime,
-                entry / _CONTENT,
-            )
+            try:
+                document, used = json.loads(file.read_text(encoding="utf-8")), entry.stat().st_mtime
+                title, description, size = document["title"], document["description"], document["size"]
+            except FileNotFoundError:
+                continue  # somebody removed it just now
+            except (ValueError, KeyError):
+                title, description, size, used = "(damaged)", {}, _size(entry), 0.0
+            yield CacheEntry(kind, entry.name, title, description, size, used, entry / _CONTENT)
 
 
-def _make(directory: Path, key: str, title: str, description: Mapping[str, Any], make: Callable[[Path], None]) -> None:
-    staging = directory / f"{key}.staging"
-    for leftover in (staging, directory / f"{key}.removed"):
+def _make(kind: Kind, entry: Path, title: str, description: Mapping[str, Any], make: Callable[[Path], None]) -> None:
+    staging = entry.with_suffix(_STAGING)
+    for leftover in (staging, entry.with_suffix(_REMOVED)):
         if leftover.exists():
             shutil.rmtree(leftover)
     content = staging / _CONTENT
@@ -168,12 +190,47 @@ def _make(directory: Path, key: str, title: str, description: Mapping[str, Any],
     content.chmod(0o755)
     try:
         make(content)
-        document = {"title": title, "description": description, "size": _size(content)}
+        document = {
+            "title": title,
+            "description": description,
+            "size": _size(content),
+            "length": measure(kind, content),
+            "boot": this_boot(),
+        }
         (staging / _DESCRIPTION).write_text(json.dumps(document, sort_keys=True), encoding="utf-8")
-        staging.rename(directory / key)
+        staging.rename(entry)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
+
+
+def _is_sound(kind: Kind, entry: Path) -> bool:
+    """Whether an entry is as it was made, as far as there is reason to look: see the module's description."""
+    try:
+        document = json.loads((entry / _DESCRIPTION).read_text(encoding="utf-8"))
+        is_of_this_boot = document["boot"] == this_boot()
+        if (kind == "disks" or not is_of_this_boot) and measure(kind, entry / _CONTENT) != document["length"]:
+            return False
+    except (OSError, ValueError, KeyError):
+        return False
+    if is_of_this_boot:
+        return True
+    problem = tree_problem(entry / _CONTENT) if kind == "trees" else disk_problem(entry / _CONTENT)
+    if problem is not None:
+        return False
+    proved = {**document, "boot": this_boot()}
+    with tempfile.NamedTemporaryFile("w", dir=entry, delete=False, encoding="utf-8") as file:
+        json.dump(proved, file, sort_keys=True)
+    Path(file.name).rename(entry / _DESCRIPTION)
+    return True
+
+
+def _remove(entry: Path) -> None:
+    """Remove an entry that nobody uses. It is renamed first: nobody ever sees half of one."""
+    doomed = entry.with_suffix(_REMOVED)
+    shutil.rmtree(doomed, ignore_errors=True)
+    entry.rename(doomed)
+    shutil.rmtree(doomed)
 
 
 def _size(tree: Path) -> int:

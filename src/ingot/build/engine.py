@@ -27,16 +27,16 @@ from ingot.build.formats.base import ImageFormat, Source
 from ingot.build.formats.registry import find_format
 from ingot.build.formats.write import Target, WrittenFile, write
 from ingot.build.manifest import Manifest, fitting_bundles, make_manifest
-from ingot.build.packages.fetch import fetch, package_pool
+from ingot.build.packages.fetch import fetch, in_use, package_pool, without_damage
 from ingot.build.packages.lists import ListsState
 from ingot.build.packages.repository import ResolvedPackage, split_version
 from ingot.build.remote import is_remote
 from ingot.build.request import BuildRequest, BuildResult, DiskFile, ImageFile, InstalledPackage, Progress
+from ingot.build.soundness import DIGEST
 from ingot.build.sparse import data_digest
 from ingot.build.tree import network
 from ingot.build.tree.bundles import put_in_place
 from ingot.build.tree.configure import configure
-from ingot.build.verify import DIGEST
 from ingot.settings import Settings
 
 #: Stages with the percentage of the whole that each begins at.
@@ -119,14 +119,9 @@ class Build:
             with self._enter("convert"):
                 written = self._write(format_, manifest, disks, layers)
             disk_sizes = [file.stat().st_size for file in disks]
-        suffix = format_.file_suffix(request.compress)
-        if request.one_file and len(disks) > 1 and format_.needs == "disks" and not format_.several_disks:
-            suffix = ".tar.gz"
         with self._enter("finish"):
             cache.prune(Settings().cache_size)
-        return result.model_copy(
-            update={**_files(format_, written, disk_sizes), "suffix": suffix, "timings": self.timings}
-        )
+        return result.model_copy(update={**_files(format_, written, disk_sizes), "timings": self.timings})
 
     def _manifest(self, format_: ImageFormat) -> Manifest:
         request = self.request
@@ -186,6 +181,7 @@ class Build:
         needed = 3 * sum(package.installed_size for package in manifest.packages)
         for directory in (self.request.scratch, self.request.cache):
             _require_space(directory, needed)
+        stack.enter_context(in_use(self.request.cache))
         with self._enter("packages"):
             package_files = self._fetch(manifest)
         architecture = manifest.distribution.architecture
@@ -265,12 +261,19 @@ class Build:
         environment = _environment(manifest)
         share = len(base_packages) / len(manifest.packages)
 
+        def sound(packages: Sequence[ResolvedPackage]) -> list[Path]:
+            """Their files, proved to be what the manifest names; what is damaged is fetched again."""
+            if damaged := without_damage({package.sha256: package_files[package.sha256] for package in packages}):
+                self._note(f"{len(damaged)} package files in the cache were damaged, and are fetched again")
+                self._fetch(manifest)
+            return [package_files[package.sha256] for package in packages]
+
         def make_base(tree: Path) -> None:
             work = self.request.scratch / "control"
             work.mkdir()
             family.install_base(
                 tree,
-                [package_files[package.sha256] for package in base_packages],
+                sound(base_packages),
                 work=work,
                 env=environment,
                 log=self._log,
@@ -281,7 +284,7 @@ class Build:
             with self._mounted([base], upper) as tree:
                 family.install_more(
                     tree,
-                    [package_files[package.sha256] for package in more_packages],
+                    sound(more_packages),
                     env=environment,
                     log=self._log,
                     on_progress=lambda part, what: self._report(share + 0.9 * (1 - share) * part, what),

@@ -120,3 +120,20 @@ def run_in_tree(
             log=log,
             watch=guard.verdict,
         )
+
+
+def run_unsynced(
+    argv: Sequence[Argument],
+    *,
+    env: Mapping[str, str] | None = None,
+    stdin: str | None = None,
+    log: Path | None = None,
+) -> str:
+    """Run a program of the host on what a build makes: it waits for no disk.
+
+    One that does makes the kernel write all that was unpacked a moment ago, and what it made is only worth something
+    once it is in the finished image, which gets a sync of its own.
+    """
+    with _filter_file() as seccomp:
+        unsynced: list[Argument] = ["bwrap", "--dev-bind", "/", "/", "--seccomp", str(seccomp), "--", *argv]
+        return run(unsynced, env=env, pass_fds=(seccomp,), stdin=stdin, log=log)

@@ -3,8 +3,6 @@
 import datetime as dt
 import json
 import re
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,7 @@ import typer
 
 from ingot.build.cache import Cache, CacheEntry
 from ingot.build.differences import differences
-from ingot.build.request import ENGINE_COMMAND
+from ingot.cli.engine import ask_engine
 from ingot.cli.output import FAILED, NOT_FOUND, WRONG_USE, Output, console, errors, fail, print_json, print_rows, say
 
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
@@ -22,7 +20,7 @@ _SHORT = 12
 def show_list(cache_dir: Path, output: Output) -> None:
     """Print the entries, and the package files as one line."""
     cache = Cache(_absolute(cache_dir))
-    entries, files = cache.entries(), list(cache.package_files())
+    entries, files = cache.entries(), list(cache.files())
     if output is Output.JSON:
         print_json(
             {
@@ -47,7 +45,7 @@ def show_list(cache_dir: Path, output: Output) -> None:
 def prune(cache_dir: Path, to: str) -> None:
     """Remove down to a size."""
     count = size = 0
-    for document in _engine("prune", str(_absolute(cache_dir)), str(_bytes(to))):
+    for document in ask_engine("prune", str(_absolute(cache_dir)), str(_bytes(to))):
         count, size = count + 1, size + int(document["size"])
     say(f"Removed {count} things with {size >> 20} MiB.")
 
@@ -56,7 +54,7 @@ def verify(cache_dir: Path) -> None:
     """Check everything; ends with 1 when something was damaged."""
     count, damaged = 0, []
     with errors.status("Checking"):
-        for document in _engine("verify", str(_absolute(cache_dir))):
+        for document in ask_engine("verify", str(_absolute(cache_dir))):
             count += 1
             if document["problem"]:
                 damaged.append(document)
@@ -99,19 +97,6 @@ def _bytes(text: str) -> int:
     if match is None:
         fail(f"{text} is no size: use bytes, or a number with K, M, G or T, such as 20G.", code=WRONG_USE)
     return int(match[1]) << _UNITS[match[2].upper()]
-
-
-def _engine(*arguments: str) -> Iterator[dict[str, Any]]:
-    """Run a command of the engine in its namespace; yields what it says."""
-    argv = [*ENGINE_COMMAND, *arguments]
-    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
-        for line in process.stdout or ():
-            document = json.loads(line)
-            if "error" in document:
-                fail(document["error"], detail=document["detail"])
-            yield document
-    if process.returncode != 0:
-        fail(f"The engine ended with status {process.returncode}.")
 
 
 def _absolute(cache_dir: Path) -> Path:

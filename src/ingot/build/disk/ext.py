@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ingot.build.disk.layout import Volume
-from ingot.build.run import run
+from ingot.build.sandbox import run_unsynced
 
 _BLOCK = 4096
 #: The number of the root directory.
@@ -18,7 +18,7 @@ _SMALL_DESCRIPTOR = 32
 def make_ext(image: Path, start: int, volume: Volume, tree: Path, epoch: int, log: Path) -> None:
     """Make a volume's file system at byte `start` of an image. All times are `epoch` or, for files, earlier."""
     options = f"offset={start},hash_seed={volume.uuid},root_owner=0:0,lazy_itable_init=1,lazy_journal_init=1,nodiscard"
-    run(
+    run_unsynced(
         [
             "mke2fs", "-q", "-F", "-t", volume.fstype, "-b", str(_BLOCK), "-m", "1",
             "-O", "^metadata_csum_seed,^orphan_file", "-U", str(volume.uuid), "-L", volume.label[:16],
@@ -30,7 +30,7 @@ def make_ext(image: Path, start: int, volume: Volume, tree: Path, epoch: int, lo
     with image.open("rb") as file:
         commands = "".join([*_root_corrections(tree), *_time_corrections(file, start, epoch)])
     argv = ["debugfs", "-w", "-f", "/dev/stdin", f"{image}?offset={start}"]
-    run(argv, stdin=commands, env={"E2FSPROGS_FAKE_TIME": str(epoch)}, log=None)
+    run_unsynced(argv, stdin=commands, env={"E2FSPROGS_FAKE_TIME": str(epoch)}, log=None)
 
 
 def _root_corrections(tree: Path) -> Iterator[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ingot.build.disk.layout import Volume
 from ingot.build.errors import BuildError
-from ingot.build.run import run
+from ingot.build.sandbox import run_unsynced
 
 _WIDTHS = {"fat16": ["-F", "16"], "fat32": ["-F", "32"]}
 
@@ -16,12 +16,12 @@ def make_fat(file: Path, volume: Volume, tree: Path, epoch: int, log: Path) -> N
     env = {"SOURCE_DATE_EPOCH": str(epoch), "MTOOLS_SKIP_CHECK": "1"}
     width = _WIDTHS.get(volume.fstype, [])
     label = ["-n", volume.label[:11].upper()] if volume.label else []
-    run(["mkfs.vfat", "--invariant", *width, "-i", f"{volume.serial:08x}", *label, file], env=env, log=log)
+    run_unsynced(["mkfs.vfat", "--invariant", *width, "-i", f"{volume.serial:08x}", *label, file], env=env, log=log)
     for directory, names, file_names in os.walk(tree):
         names.sort()
         inside = Path("/") / Path(directory).relative_to(tree)
         for name in names:
-            run(["mmd", "-i", file, f"::{inside / name}"], env=env, log=log)
+            run_unsynced(["mmd", "-i", file, f"::{inside / name}"], env=env, log=log)
         for name in sorted(file_names):
             source = Path(directory) / name
             if not stat.S_ISREG(source.lstat().st_mode):
@@ -30,4 +30,4 @@ def make_fat(file: Path, volume: Volume, tree: Path, epoch: int, log: Path) -> N
                     f"choose ext4 for {volume.name}."
                 )
             os.utime(source, (epoch, epoch))
-            run(["mcopy", "-m", "-i", file, source, f"::{inside / name}"], env=env, log=log)
+            run_unsynced(["mcopy", "-m", "-i", file, source, f"::{inside / name}"], env=env, log=log)

@@ -13,7 +13,7 @@ from ingot.build.disk.fat import make_fat
 from ingot.build.disk.files import FIRST, numbered
 from ingot.build.disk.layout import SECTOR, Disk, Layout, Partition, Volume
 from ingot.build.disk.xfs import make_xfs
-from ingot.build.run import run
+from ingot.build.sandbox import run_unsynced
 from ingot.build.sparse import data
 
 _LARGEST_COPY = 1 << 30
@@ -60,7 +60,7 @@ def _partition(image: Path, disk: Disk, log: Path) -> None:
             f"{partition.number}: start={partition.start // SECTOR}, size={partition.size // SECTOR}, "
             f'type={partition.type}, uuid={partition.uuid}, name="{title}"'
         )
-    run(
+    run_unsynced(
         ["sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", image],
         stdin="\n".join(lines) + "\n",
         log=log,
@@ -85,7 +85,7 @@ def _fill(images: list[Path], volume: Volume, tree: Path, scratch: Path, epoch: 
         make_fat(made, volume, tree, epoch, log)
     elif volume.fstype == "linux-swap":
         label = ["--label", volume.label[:15]] if volume.label else []
-        run(["mkswap", "--uuid", str(volume.uuid), *label, made], log=log)
+        run_unsynced(["mkswap", "--uuid", str(volume.uuid), *label, made], log=log)
     elif volume.fstype == "xfs":
         make_xfs(made, volume, tree, epoch, log)
     elif volume.fstype == "btrfs":

@@ -15,7 +15,8 @@ from ingot.build.disk.attributes import Entry, entries
 from ingot.build.disk.layout import Volume
 from ingot.build.disk.xfs_inodes import Attributes, Xfs
 from ingot.build.errors import BuildError
-from ingot.build.run import require, run
+from ingot.build.run import require
+from ingot.build.sandbox import run_unsynced
 
 #: Features that differ between versions of mkfs.xfs; all of these Debian 12's kernel and GRUB know.
 _OPTIONS = (
@@ -40,7 +41,7 @@ def make_xfs(file: Path, volume: Volume, tree: Path, epoch: int, log: Path) -> N
     protofile = file.with_name("xfs-protofile")
     protofile.write_bytes(b"".join(line + b"\n" for line in _lines(found, aliases)))
     label = ["-L", volume.label[:12]] if volume.label else []
-    run(
+    run_unsynced(
         ["mkfs.xfs", "-q", "-f", *_OPTIONS, "-m", f"{_META},uuid={volume.uuid}", *label, "-p", protofile, file],
         log=log,
     )

@@ -50,7 +50,7 @@ class AptRepository(Repository):
 
     def __init__(self, distribution: Distribution, cache: Path, sources: tuple[Source, ...] | None = None) -> None:
         self.distribution, self.cache = distribution, cache
-        self.sources: tuple[Source, ...] = sources or sources_of(distribution)
+        self.sources: tuple[Source, ...] = sources or sources_of(distribution, cache)
         text = "".join(f"{source}\n" for source in self.sources)
         key = hashlib.sha256(f"{distribution.native_arch}\n{text}".encode()).hexdigest()[:16]
         self.root = cache / "lists" / f"{distribution.codename}-{distribution.native_arch}-{key}"

@@ -3,16 +3,20 @@
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from ingot.build.errors import BuildError
+from ingot.build.lock import locked, try_locked
 from ingot.build.packages.repository import Repository, ResolvedPackage
 
-#: How the files in the cache may end: one suffix for each family.
-PACKAGE_SUFFIXES = (".deb", ".rpm")
 #: Longer argument lists would outgrow the kernel's limit.
 _BATCH = 500
+_LOCK = "lock"
+#: How the directories begin that files are fetched into.
+INCOMING = "incoming-"
 
 
 def fetch(
@@ -29,11 +33,11 @@ def fetch(
     pool = package_pool(cache)
     pool.mkdir(parents=True, exist_ok=True)
     files = {package.sha256: pool / f"{package.sha256}{repository.suffix}" for package in packages}
-    missing = [package for package in packages if not files[package.sha256].exists()]
+    missing = [package for package in packages if _size(files[package.sha256]) != package.size]
     done = 0
     for start in range(0, len(missing), _BATCH):
         batch = missing[start : start + _BATCH]
-        with tempfile.TemporaryDirectory(dir=pool, prefix="incoming-") as incoming:
+        with tempfile.TemporaryDirectory(dir=pool, prefix=INCOMING) as incoming:
             repository.download(batch, Path(incoming))
             for package in batch:
                 arrived = Path(incoming) / package.sha256
@@ -48,6 +52,35 @@ def fetch(
     for file in files.values():
         os.utime(file)  # recently used: eviction takes the oldest first
     return files
+
+
+def without_damage(files: Mapping[str, Path]) -> list[str]:
+    """Remove the files that are not what their names say; returns their hashes. They have to be fetched again."""
+    with ThreadPoolExecutor() as pool:
+        sound = pool.map(verify, files.values())
+        damaged = [sha256 for sha256, is_sound in zip(files, sound, strict=True) if not is_sound]
+    for sha256 in damaged:
+        files[sha256].unlink(missing_ok=True)
+    return damaged
+
+
+def in_use(cache: Path) -> AbstractContextManager[None]:
+    """A context in which nobody evicts package files."""
+    return locked(package_pool(cache) / _LOCK, shared=True)
+
+
+def out_of_use(cache: Path) -> AbstractContextManager[bool]:
+    """A context in which no build counts on package files; whether that could be had at once."""
+    pool = package_pool(cache)
+    pool.mkdir(parents=True, exist_ok=True)
+    return try_locked(pool / _LOCK)
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return -1
 
 
 def package_pool(cache: Path) -> Path:

@@ -45,7 +45,13 @@ def state(cache: Path, root: Path) -> ListsState | None:
 
 def configuration(settings: Settings) -> str:
     """The hash of what decides where packages come from: the operator's settings, and the machine's apt."""
-    digest = hashlib.sha256(settings.model_dump_json(include={"mirrors", "keyrings"}).encode())
+    chosen = settings.model_dump_json(include={"mirrors", "keyrings"})
+    return hashlib.sha256(f"{chosen}{machine_sources()}".encode()).hexdigest()
+
+
+def machine_sources() -> str:
+    """The hash of the files in which the machine's apt says where packages come from."""
+    digest = hashlib.sha256()
     for pattern in _APT_FILES:
         for file in sorted(_APT.glob(pattern)):
             if file.is_file():

@@ -1,12 +1,16 @@
 """Where a distribution's packages come from: the machine's own apt sources, or the operator's settings."""
 
 import functools
+import json
 import re
+import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ingot.build.distributions import Distribution
 from ingot.build.errors import BuildError
+from ingot.build.packages import lists
 from ingot.build.run import run
 from ingot.settings import Settings
 
@@ -33,12 +37,12 @@ class Source:
         return f"deb [signed-by={self.keyring}] {self.uri} {self.suite} {' '.join(self.components)}"
 
 
-def sources_of(distribution: Distribution) -> tuple[Source, ...]:
-    """The sources of a distribution, its main suite first.
+def sources_of(distribution: Distribution, cache: Path | None = None) -> tuple[Source, ...]:
+    """The sources of a distribution, its main suite first. With a cache, apt is asked once while its files stay.
 
     Raises BuildError when neither a setting nor the machine's apt names a mirror for it, or its keys are missing.
     """
-    mirrors = {suite.archive: _mirror(suite.archive) for suite in distribution.suites}
+    mirrors = {suite.archive: _mirror(suite.archive, cache) for suite in distribution.suites}
     keyring = Settings().keyrings.get(distribution.name.lower()) or Path(distribution.keyring)
     if not keyring.exists():
         name = distribution.name.lower()
@@ -53,8 +57,8 @@ def sources_of(distribution: Distribution) -> tuple[Source, ...]:
     )
 
 
-def _mirror(archive: str) -> str:
-    mirror = Settings().mirrors.get(archive) or _machine_mirrors().get(archive)
+def _mirror(archive: str, cache: Path | None) -> str:
+    mirror = Settings().mirrors.get(archive) or _machine_mirrors(cache).get(archive)
     if mirror is None:
         raise BuildError(
             f"No mirror is known for {archive}: this machine's apt has none. Set it: "
@@ -64,8 +68,23 @@ def _mirror(archive: str) -> str:
 
 
 @functools.cache
-def _machine_mirrors() -> dict[str, str]:
+def _machine_mirrors(cache: Path | None) -> dict[str, str]:
     """{archive: URI} of the first source of each archive in the machine's apt."""
+    if cache is None:
+        return _ask_for_mirrors()
+    memo = cache / "lists" / f"mirrors-{lists.machine_sources()}.json"
+    with suppress(OSError, ValueError):
+        known: dict[str, str] = json.loads(memo.read_bytes())
+        return known
+    mirrors = _ask_for_mirrors()
+    memo.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=memo.parent, delete=False, encoding="utf-8") as file:
+        json.dump(mirrors, file)
+    Path(file.name).rename(memo)
+    return mirrors
+
+
+def _ask_for_mirrors() -> dict[str, str]:
     mirrors: dict[str, str] = {}
     targets = run(["apt-get", "indextargets", "--format", "$(RELEASE)|$(REPO_URI)", "Created-By: Packages"])
     for line in targets.splitlines():
