@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from ingot.build.errors import BuildError
 from ingot.build.request import BuildRequest, BuildResult
@@ -29,3 +30,18 @@ def run_engine(request: BuildRequest, prefix: Sequence[str] = (), env: dict[str,
     percentages = [line["percentage"] for line in lines if "percentage" in line]
     assert percentages == sorted(percentages)
     return BuildResult.model_validate(last["result"])
+
+
+def differences(first: Path, second: Path) -> list[str]:
+    """Where two images differ, as `ingot compare` says it; none when they are the same, byte for byte."""
+    argv = [sys.executable, "-m", "ingot.build", "compare", str(first), str(second)]
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    documents = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0, (documents, done.stderr)
+    return [document["difference"] for document in documents]
+
+
+def assert_same(first: Path, second: Path) -> None:
+    """Fail with what differs, partition by partition and file by file."""
+    found = differences(first, second)
+    assert not found, "\n".join(found[:50])

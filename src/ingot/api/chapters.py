@@ -17,10 +17,7 @@ from ingot.api.operations import (
     mysoftwaretransfers,
     os,
     osmilestone,
-    targetformat,
-    targetplatform,
     user,
-    useradministration,
     usercloudaccount,
     usersshkeys,
 )
@@ -36,7 +33,6 @@ def all_operations() -> list[Operation]:
     first."""
     modules = (
         user,
-        useradministration,
         os,
         osmilestone,
         appliance,
@@ -46,8 +42,6 @@ def all_operations() -> list[Operation]:
         applianceconfiguration,
         applianceimportandexport,
         machineimage,
-        targetformat,
-        targetplatform,
         usercloudaccount,
         apikey,
         usersshkeys,

@@ -1,22 +1,24 @@
-"""The engine as a process: `python -m ingot.build run REQUEST.json`, `… remove PATH` and, for its cache,
-`… prune CACHE BYTES` and `… verify CACHE`.
+"""The engine as a process: `python -m ingot.build run REQUEST.json`, `… remove PATH`, `… compare IMAGE IMAGE` and, for
+its cache, `… prune CACHE BYTES` and `… verify CACHE`.
 
 Progress, result and error are JSON lines on standard output, one object each: {"stage", "percentage",
-"message"}, {"result": …}, {"error", "detail"}; for each thing, prune says
-{"removed", "size"} and verify {"checked", "size", "problem", "removed"}. The process exits with 0 after a result and 1
-after an error; all that it started ends with it.
+"message"}, {"result": …}, {"error", "detail"}; for each thing, prune says {"removed", "size"}, verify {"checked",
+"size", "problem", "removed"} and compare {"difference"}. The process exits with 0 after a result and 1 after an error;
+all that it started ends with it.
 """
 
 import errno
 import json
 import shutil
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 
 from ingot.build import boot_test, namespace
 from ingot.build.cache import Cache
+from ingot.build.compare import compare
 from ingot.build.engine import Build
 from ingot.build.errors import BuildError, DiskFullError
 from ingot.build.evidence.finish import finish
@@ -41,8 +43,11 @@ def main(arguments: list[str]) -> int:
             return _in_namespace(lambda: _prune(Path(cache), int(limit)))
         case ["verify", cache]:
             return _in_namespace(lambda: _verify(Path(cache)))
+        case ["compare", first, second]:
+            return _in_namespace(lambda: _compare(Path(first), Path(second)))
     print(
-        "usage: python -m ingot.build run REQUEST.json | remove PATH | prune CACHE BYTES | verify CACHE",
+        "usage: python -m ingot.build run REQUEST.json | remove PATH | compare IMAGE IMAGE | prune CACHE BYTES | "
+        "verify CACHE",
         file=sys.stderr,
     )
     return 2
@@ -97,6 +102,12 @@ def _verify(root: Path) -> None:
         # What is in use is left to the next time.
         removed = problem is not None and cache.remove(item)
         _say({"checked": item.key, "size": item.size, "problem": problem, "removed": removed})
+
+
+def _compare(first: Path, second: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="ingot-compare-") as scratch:
+        for difference in compare(first, second, Path(scratch)):
+            _say({"difference": difference})
 
 
 def _in_namespace(work: Callable[[], None]) -> int:

@@ -84,6 +84,7 @@ def _first_process(function: Callable[[], int], on_error: Callable[[BuildError],
     die_with_parent()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.umask(0o022)  # what is made has the modes of an ordinary system, whoever makes it
     try:
         _check(_libc.mount(b"none", b"/", None, _MS_REC_PRIVATE, None), "make mounts private")
         if own_processes:
@@ -147,18 +148,38 @@ def _enter_user_namespace() -> None:
         os.close(unshared_write)
         os.waitpid(helper, 0)
         raise BuildError(
-            f"This machine does not allow user namespaces ({os.strerror(ctypes.get_errno())}). Allow them: "
-            "sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=15000 "
-            "(Ubuntu 24.04 and later also kernel.apparmor_restrict_unprivileged_userns=0)."
+            f"This machine does not allow user namespaces ({os.strerror(ctypes.get_errno())}). {_remedy()}"
         )
     os.write(unshared_write, b"!")
     os.close(unshared_write)
     _, status = os.waitpid(helper, 0)
     if status != 0:
         raise BuildError("The ids of the user namespace could not be mapped (see above).")
-    os.setresgid(0, 0, 0)
-    os.setgroups([])
-    os.setresuid(0, 0, 0)
+    try:
+        os.setresgid(0, 0, 0)
+        os.setgroups([])
+        os.setresuid(0, 0, 0)
+    except PermissionError as error:
+        # AppArmor lets the namespace be made, and takes all rights in it.
+        raise BuildError(f"User namespaces have no rights on this machine ({error.strerror}). {_remedy()}") from error
+
+
+def is_container() -> bool:
+    """Whether this is a container of Docker, Podman or their like."""
+    return any(Path(file).exists() for file in ("/.dockerenv", "/run/.containerenv"))
+
+
+def _remedy() -> str:
+    """How user namespaces are allowed, where we are."""
+    if is_container():
+        return (
+            "Start the container with --security-opt seccomp=unconfined --security-opt apparmor=unconfined "
+            "--security-opt systempaths=unconfined (Podman: unmask=ALL for the last)."
+        )
+    restriction = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
+    if restriction.exists() and restriction.read_text(encoding="ascii").strip() == "1":
+        return "Allow them: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
+    return "Allow them: sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=15000"
 
 
 def _write_maps(process: int) -> None:

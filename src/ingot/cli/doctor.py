@@ -1,6 +1,8 @@
 """`ingot doctor`: what this machine lacks for building images, and how to get it."""
 
+import json
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -11,6 +13,7 @@ from pathlib import Path
 import typer
 from rich.table import Table
 
+from ingot.build import namespace
 from ingot.build.distributions import DISTRIBUTIONS
 from ingot.build.errors import BuildError
 from ingot.build.packages.sources import sources_of
@@ -29,7 +32,33 @@ _PROGRAMS = (
     ("sfdisk", "fdisk"),
     ("tar", "tar"),
 )
+#: Without these, only what they are for cannot be built.
+_PROGRAMS_FOR_SOME = (("mkfs.xfs", "xfsprogs"),)
 _ENOUGH_SPACE = 5 << 30
+#: Tells, as a process of its own, how builds would run with a cache in its argument's directory.
+_PROBE = """
+import json, sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from ingot.build import limits, namespace
+from ingot.build.errors import BuildError
+
+def probe():
+    said = {"processes": namespace.has_own_processes(), "bounds": limits.are_kept_by_the_kernel(), "overlay": ""}
+    with TemporaryDirectory(dir=sys.argv[1]) as name:
+        place = Path(name)
+        for part in ("lower", "upper", "work", "tree"):
+            (place / part).mkdir()
+        try:
+            namespace.mount_overlay([place / "lower"], place / "upper", place / "work", place / "tree")
+            namespace.unmount(place / "tree")
+        except BuildError as error:
+            said["overlay"] = error.message
+    print(json.dumps(said))
+    return 0
+
+sys.exit(namespace.call(probe))
+"""
 
 
 @dataclass(frozen=True)
@@ -58,22 +87,71 @@ def doctor(cache_dir: Path) -> None:
 
 
 def _findings(cache_dir: Path) -> Iterator[Finding]:
-    for program, package in _PROGRAMS:
-        yield _check(program, lambda program=program, package=package: require(program, package))  # type: ignore[misc]
-    yield _check("user namespace", _enter_namespace)
-    for distribution in DISTRIBUTIONS:
-        yield _check(
-            f"{distribution.name} {distribution.version} mirror",
-            lambda distribution=distribution: sources_of(distribution),  # type: ignore[misc]
-        )
     place = cache_dir.expanduser().absolute()
     while not place.exists():
         place = place.parent
+    who = "root" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+    yield Finding("runs as", ok=True, words=f"{who}{', in a container' if namespace.is_container() else ''}")
+    programs = _PROGRAMS if os.geteuid() == 0 else (*_PROGRAMS, ("newuidmap", "uidmap"))
+    for program, package in programs:
+        yield _check(program, lambda program=program, package=package: require(program, package))  # type: ignore[misc]
+    for program, package in _PROGRAMS_FOR_SOME:
+        check = lambda program=program, package=package: require(program, package)  # noqa: E731
+        yield _check(program, check, needed=False)
+    yield from _namespace(place)
+    yield from _mirrors()
     free = shutil.disk_usage(place).free
-    yield Finding("free space", free >= _ENOUGH_SPACE, f"{free >> 30} GiB at {place}; a build takes about 3 GiB")
+    words = f"{free >> 30} GiB at {place}; a build takes about 3 GiB"
+    if free < _ENOUGH_SPACE:
+        words += ". Make room (ingot cache prune --to 5G), or have the cache elsewhere (--cache, INGOT_CACHE_DIR)"
+    yield Finding("free space", free >= _ENOUGH_SPACE, words)
     yield _check("qemu-system-x86_64", lambda: require("qemu-system-x86_64", "qemu-system-x86"), needed=False)
     kvm = os.access("/dev/kvm", os.R_OK | os.W_OK)
-    yield Finding("/dev/kvm", kvm, "boot tests are quick" if kvm else "boot tests run by emulation", needed=False)
+    remedy = "boot tests run by emulation. Where there is one: usermod --append --groups kvm USER"
+    yield Finding("/dev/kvm", kvm, "boot tests are quick" if kvm else remedy, needed=False)
+
+
+def _namespace(place: Path) -> Iterator[Finding]:
+    """What a build's namespaces can do here; tried in a process of its own."""
+    argv = [sys.executable, "-c", _PROBE, str(place)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        words = done.stderr.strip().removeprefix("ingot: ") or "It cannot be entered."
+        yield Finding("user namespace", ok=False, words=words)
+        return
+    said = json.loads(done.stdout.splitlines()[-1])
+    yield Finding("user namespace", ok=True, words="")
+    remedy = " Layers need Linux 5.11 and a cache on ext4, XFS or btrfs; in a container, put it on a volume."
+    yield Finding(
+        "overlay mounts", ok=not said["overlay"], words=f"{said['overlay']}{remedy}" if said["overlay"] else ""
+    )
+    masked = (
+        "parts of /proc are hidden: builds share this container's process ids. "
+        "Show them: --security-opt systempaths=unconfined (Podman: unmask=ALL)"
+    )
+    yield Finding("own /proc", said["processes"], "" if said["processes"] else masked, needed=False)
+    watched = (
+        "memory and processes of package scripts are looked at several times a second. For bounds that the kernel "
+        "keeps, run in a delegated control group (systemd: Delegate=memory pids, DelegateSubgroup=ingot)"
+    )
+    yield Finding("bounds by the kernel", said["bounds"], "" if said["bounds"] else watched, needed=False)
+
+
+def _mirrors() -> Iterator[Finding]:
+    """One finding for each distribution; builds need one of them."""
+    found = [
+        _check(
+            f"{distribution.name} {distribution.version} {distribution.arch} mirror",
+            lambda distribution=distribution: sources_of(distribution),  # type: ignore[misc]
+            needed=False,
+        )
+        for distribution in DISTRIBUTIONS
+    ]
+    yield from found
+    if not any(finding.ok for finding in found):
+        yield Finding(
+            "a mirror", ok=False, words="nothing can be built without any: see INGOT_MIRRORS and INGOT_KEYRINGS"
+        )
 
 
 def _check(what: str, check: Callable[[], object], *, needed: bool = True) -> Finding:
@@ -82,11 +160,3 @@ def _check(what: str, check: Callable[[], object], *, needed: bool = True) -> Fi
     except BuildError as error:
         return Finding(what, ok=False, words=error.message, needed=needed)
     return Finding(what, ok=True, words="", needed=needed)
-
-
-def _enter_namespace() -> None:
-    """Try in a process of its own: what it says on standard error is the remedy."""
-    code = "import sys; from ingot.build import namespace; sys.exit(namespace.call(lambda: 0))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise BuildError(done.stderr.strip().removeprefix("ingot: ") or "It cannot be entered.")

@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from ingot.cli.commands import bundle, cache, catalogue, image, login, template
-from ingot.cli.commands.options import DEFAULT_CACHE, CacheDir
+from ingot.cli.commands.options import DEFAULT_CACHE, CacheDir, OutputOption
 from ingot.cli.commands.template import TemplateFile
+from ingot.cli.output import Output
 
 app = typer.Typer(
     name="ingot",
@@ -108,6 +109,18 @@ def manifest(
     from ingot.cli.manifest import manifest as run  # noqa: PLC0415
 
     run(template_file, format_name, cache_dir)
+
+
+@app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(help="A disk in any format that QEMU reads, or a tar archive.")],
+    second: Annotated[Path, typer.Argument(help="The other one.")],
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Say where two images differ: partition, file, and what of it; ends with 1 when they do."""
+    from ingot.cli.compare import compare as run  # noqa: PLC0415
+
+    run(first, second, output)
 
 
 @app.command()

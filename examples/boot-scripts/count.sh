@@ -1,3 +1,0 @@
-#!/bin/sh
-# Runs at every boot.
-echo boot >> /var/lib/boots

@@ -1,3 +1,0 @@
-#!/bin/sh
-# Runs once, before the second.
-date > /var/lib/first-boot
