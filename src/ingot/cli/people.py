@@ -1,0 +1,119 @@
+"""`ingot user`, `ingot account` and `ingot quota`."""
+
+import sys
+from urllib.parse import quote
+
+import typer
+from rich.filesize import decimal
+
+from ingot.cli.output import NOT_FOUND, WRONG_USE, Output, fail, print_facts, print_json, say, tell
+from ingot.cli.remote import connected, plain, print_messages
+from ingot.messages.access import Quota, Quotas, Role, Roles
+from ingot.messages.account import CredAccounts
+from ingot.messages.user import User, Users
+
+_UNLIMITED = -1
+
+
+def user_list(output: Output) -> None:
+    """The users, by login."""
+    with connected() as connection:
+        rows = connection.get("users", Users).users
+    columns = {
+        "Id>": lambda row: row.db_id,
+        "Login": lambda row: row.login_name,
+        "Name": lambda row: row.name,
+        "E-mail": lambda row: row.email,
+        "Active": lambda row: "yes" if row.active else "no",
+        "Roles": lambda row: ", ".join(role.name or "" for role in row.roles or []),
+    }
+    print_messages(rows, output, columns, "There are no users.")
+
+
+def user_show(login: str | None, output: Output) -> None:
+    """A user."""
+    with connected() as connection:
+        path = f"users/{quote(login, safe='@')}" if login else connection.user_path()
+        row = connection.get(path, User)
+    _print(row, output)
+
+
+def user_create(login: str, email: str, roles: list[str], *, password_stdin: bool, output: Output) -> None:
+    """Add a user."""
+    if password_stdin:
+        password = sys.stdin.readline().rstrip("\n")
+    else:
+        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    if not password:
+        fail("The password is empty.", code=WRONG_USE)
+    with connected() as connection:
+        row = connection.post("users", User(login_name=login, email=email, password=password, active=True), User)
+        if roles:
+            wanted = Roles(roles=[Role(name=name) for name in roles])
+            connection.put(f"{row.uri}/roles", wanted, Roles)
+            row = connection.get(row.uri or "", User)
+    _print(row, output)
+
+
+def account_list(output: Output) -> None:
+    """The cloud accounts."""
+    with connected() as connection:
+        rows = connection.get(connection.user_path("accounts"), CredAccounts).cred_accounts
+    columns = {
+        "Id>": lambda row: row.db_id,
+        "Name": lambda row: row.name,
+        "Platform": lambda row: row.target_platform.name if row.target_platform else "",
+        "Created": lambda row: f"{row.created:%Y-%m-%d %H:%M}" if row.created else "",
+        "Complete": lambda row: "no" if row.secrets_missing else "yes",
+    }
+    print_messages(
+        rows, output, columns, "There are no cloud accounts. Make them with hammr account create, or the API."
+    )
+
+
+def account_delete(account: str, *, yes: bool) -> None:
+    """Delete a cloud account."""
+    with connected() as connection:
+        rows = connection.get(connection.user_path("accounts"), CredAccounts).cred_accounts
+        found = [row for row in rows if account in (str(row.db_id), row.name)]
+        if not found:
+            fail(f"There is no cloud account {account}. Those there are: ingot account list", code=NOT_FOUND)
+        (row,) = found[:1]
+        if not yes:
+            say(f"{row.db_id}  {row.name}")
+            typer.confirm("Delete this cloud account?", abort=True, err=True)
+        connection.delete(row.uri or "")
+    tell(f"Cloud account {row.name} is deleted.")
+
+
+def quota_list(output: Output) -> None:
+    """What there is of each kind, and may be."""
+    with connected() as connection:
+        rows = connection.get(connection.user_path("quotas"), Quotas).quotas
+    columns = {
+        "What": lambda row: row.type,
+        "Used>": lambda row: _amount(row, row.nb or 0),
+        "Limit>": lambda row: "none" if row.limit == _UNLIMITED else _amount(row, row.limit or 0),
+        "Begins anew": lambda row: f"{row.renewal_date:%Y-%m-%d}" if row.renewal_date else "",
+    }
+    print_messages(rows, output, columns, "There are no quotas.")
+
+
+def _amount(row: Quota, amount: int) -> str:
+    return decimal(amount) if row.type == "diskusage" else str(amount)
+
+
+def _print(row: User, output: Output) -> None:
+    if output is Output.JSON:
+        print_json(plain(row))
+        return
+    print_facts(
+        [
+            ("User", row.db_id),
+            ("Login", row.login_name),
+            ("Name", row.name),
+            ("E-mail", row.email),
+            ("Active", "yes" if row.active else "no"),
+            ("Roles", ", ".join(role.name or "" for role in row.roles or [])),
+        ]
+    )
