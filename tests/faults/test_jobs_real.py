@@ -1,6 +1,7 @@
 """Jobs with the real engine: a cancel, a killed worker, and a finished image."""
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -10,14 +11,31 @@ import pytest
 
 from ingot.build.distributions import find_distribution
 from ingot.build.errors import BuildError
+from ingot.build.evidence import dsse
 from ingot.build.packages.sources import sources_of
 from ingot.build.template import Template
-from ingot.services import images
+from ingot.services import evidence, images
 from ingot.services.reuse import Shelf, recipe_of, result_of
-from ingot.services.secrets import server_secret
+from ingot.services.secrets import provenance_key, server_secret
 from ingot.store.artifacts import LocalArtifacts
 from ingot.store.tables import Appliance, Image
 from tests.faults.site import Site, eventually
+
+
+def _require_evidence(site: Site, image: Image) -> None:
+    """Everything of a real build is kept, and the signed statement is of this image."""
+    store = LocalArtifacts(site.data / "artifacts")
+    with site.database.transaction(read_only=True) as session:
+        kept = {one.name: store.path(one.sha256).read_bytes() for one in evidence.of_image(session, image)}
+    assert {"manifest.json", "timings.json", "sbom.spdx.json", "sbom.cdx.json", "provenance.json"} <= set(kept)
+    (install,) = (content for name, content in kept.items() if name.endswith("-install.log"))
+    assert b"dash" in install
+    key = provenance_key(site.settings).public_key()
+    statement = json.loads(dsse.verify(kept["provenance.dsse.json"], key))
+    assert statement["subject"] == [{"name": "web-1.qcow2", "digest": {"sha256": image.sha256}}]
+    assert dsse.key_id(key) in statement["predicate"]["runDetails"]["builder"]["id"]
+    names = {package["name"] for package in json.loads(kept["sbom.spdx.json"])["packages"]}
+    assert {"bash", "dpkg", "systemd"} <= names
 
 
 @pytest.mark.build
@@ -58,6 +76,7 @@ def test_the_real_engine_is_cancelled_killed_and_finishes(site: Site) -> None:
     with content.open("rb") as file:
         assert hashlib.file_digest(file, "sha256").hexdigest() == image.sha256
     assert content.stat().st_size == image.size
+    _require_evidence(site, image)
     subprocess.run(["qemu-img", "check", "-q", str(content)], check=True)
     assert site.package_count("web") > 100
     eventually(lambda: not site.scratch(), "the scratch directory is gone")
