@@ -4,12 +4,12 @@ import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from debian.debian_support import Version
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ingot.services import appliances
 from ingot.services.errors import ConflictError, InvalidError
+from ingot.services.package_index import version_key
 from ingot.settings import Settings
 from ingot.store.base import now
 from ingot.store.tables import Appliance, OsProfile, Package
@@ -32,7 +32,7 @@ def available(session: Session, appliance: Appliance, start: dt.datetime, end: d
     for versions in _histories(session, appliance, end):
         newest = _newest(versions, start)
         if newest is not None:
-            newer = (one for one in versions if Version(one.full_version) > Version(newest.full_version))
+            newer = (one for one in versions if version_key(one.full_version) > version_key(newest.full_version))
             found += [one for one in newer if one.created > start]
     return sorted(found, key=lambda one: (one.created, one.name, one.arch))
 
@@ -90,4 +90,4 @@ def _histories(session: Session, appliance: Appliance, end: dt.datetime) -> Iter
 
 def _newest(versions: Sequence[Package], moment: dt.datetime) -> Package | None:
     known = [one for one in versions if one.created <= moment]
-    return max(known, key=lambda one: Version(one.full_version), default=None)
+    return max(known, key=lambda one: version_key(one.full_version), default=None)

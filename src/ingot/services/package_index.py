@@ -56,6 +56,11 @@ def refresh(database: Database, distribution_id: int, packages: Iterable[Availab
     return len(seen)
 
 
+def version_key(full_version: str) -> Version:
+    """What versions are compared by. Debian's rule also orders RPM's, once it can read their two signs of its own."""
+    return Version(full_version.replace("_", ".").replace("^", "+"))
+
+
 def note_history(session: Session, distribution_id: int, since: dt.datetime | None) -> None:
     """Note from when on the packages of a distribution are known; what was known before stays known."""
     row = session.get(Distribution, distribution_id)
@@ -75,7 +80,7 @@ def _mark_latest(session: Session, distribution_id: int) -> None:
     newest: dict[tuple[str, str], tuple[Version, int]] = {}
     older: list[int] = []
     for name, arch, full_version, package_id in session.execute(query):
-        version, best = Version(full_version), newest.get((name, arch))
+        version, best = version_key(full_version), newest.get((name, arch))
         if best is None or version > best[0]:
             newest[name, arch] = version, package_id
             older += [best[1]] if best else []

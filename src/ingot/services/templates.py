@@ -54,7 +54,8 @@ def template_of(appliance: Appliance, overrides: ProfileMessage | None) -> Templ
                 "arch": appliance.distribution.arch,
                 "profile": profile.profile.name,
                 "profile_packages": _profile_packages(profile.profile, appliance.distribution),
-                "update_to": appliance.last_package_update,
+                # Where nothing is known of the past, as of RPM packages, there is only the present.
+                "update_to": appliance.last_package_update if appliance.distribution.packages_since else None,
                 "pkgs": [
                     {
                         "name": package.name,

@@ -83,3 +83,17 @@ def test_a_refresh_leaves_its_time(database: Database) -> None:
         rows = {row.id: row.packages_refreshed for row in session.scalars(select(Distribution))}
     assert rows.pop(1) is not None
     assert set(rows.values()) == {None}
+
+
+@pytest.mark.parametrize(
+    ("older", "newer"),
+    [
+        ("1.9-1", "1.10-1"),
+        ("1.0~rc1-1", "1.0-1"),
+        ("2.0-1", "1:1.0-1"),
+        ("1.0-1.fc43", "1.0^20260101git1-1.fc43"),
+        ("5_1-1.el9", "5_2-1.el9"),
+    ],
+)
+def test_versions_of_both_families_are_ordered(older: str, newer: str) -> None:
+    assert package_index.version_key(older) < package_index.version_key(newer)
