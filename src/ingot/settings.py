@@ -97,6 +97,9 @@ class Settings(BaseSettings):
         default=False,
         description="Whether software may be fetched from private addresses, as those of one's own network.",
     )
+    transfer_lifetime: int = Field(
+        default=7 * 86400, description="Seconds that the exports and imports of appliances are kept."
+    )
     archive_max_members: int = Field(default=200_000, description="Members that an uploaded archive may have.")
     archive_max_size: int = Field(default=32 << 30, description="Bytes that an archive may unpack to.")
     root_password: str | None = Field(

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from lxml import etree
 
+from ingot.store.tables import Attempt
 from tests.api.conftest import PASSWORD, Site
 
 _NAMESPACE = "http://www.usharesoft.com/uforge"
@@ -179,7 +180,7 @@ def test_packages_tell_their_names_and_versions(root: httpx.Client, made: Any, t
     assert uploaded["fullName"] == "app_2:1.5-3_amd64"
     before = _stored(site)
     refused = root.post(f"{artifact['uri']}/bin/app.deb", content=b"no package at all")
-    assert "app.deb is no Debian package" in _say(refused, 400)
+    assert "app.deb cannot be taken: it is no Debian package" in _say(refused, 400)
     # Nothing of what was refused is left, and what was there is.
     assert _stored(site) == before
     assert root.get(artifact["uri"]).json()["softwareArtifact"]["version"] == "2:1.5"
@@ -309,6 +310,20 @@ def test_a_clone_is_a_bundle_of_its_own(root: httpx.Client, made: Any) -> None:
     assert (inner["rights"], root.get(inner["binaryUri"].partition("?")[0]).content) == ("600", b"shared")
     assert root.get(clone["license"]["uri"]).content == b"L"
     assert root.delete(clone["uri"]).status_code == 204
+
+
+def test_exports_go_with_their_bundle(root: httpx.Client, made: Any, site: Site) -> None:
+    bundle = made()
+    assert "no output format toml" in _say(root.post(bundle["exportUri"], params={"outputFormat": "toml"}), 400)
+    export = root.post(bundle["exportUri"]).json()["softwareBundleExport"]
+    assert (export["bundleName"], export["status"]["complete"]) == (bundle["name"], False)
+    assert "is not finished" in _say(root.get(export["downloadUri"]), 409)
+    number = export["status"]["dbId"]
+    assert root.delete(bundle["uri"]).status_code == 204
+    with site.database.transaction(read_only=True) as session:
+        attempt = session.get(Attempt, number)
+        assert attempt is not None
+        assert attempt.state == "cancelled"
 
 
 def test_appliances_have_bundles_in_an_order(root: httpx.Client, made: Any, make_appliance: Any) -> None:

@@ -87,6 +87,7 @@ def _request(directory: Path, work: Path, cache: Path, **more: Any) -> BuildRequ
         **{
             "template": load_template(directory / "template.yml"),
             "format": "raw",
+            "compress": False,
             "output": work / "image",
             "scratch": work,
             "cache": cache,

@@ -9,8 +9,8 @@ import yaml
 
 from ingot.build.request import BuildRequest, BuildResult
 from ingot.build.template import Template
-from ingot.build.template_file import load_template
-from ingot.services import appliance_imports, first_start
+from ingot.build.template_file import load_template, parse_template
+from ingot.services import appliance_exports, appliance_imports, first_start
 from ingot.services.templates import template_of
 from ingot.store.artifacts import LocalArtifacts
 from ingot.store.database import Database
@@ -120,8 +120,9 @@ def _build(template: Template, work: Path, cache: Path, scripts: Path, *, simula
 
 
 @pytest.fixture(scope="module")
-def through_the_server(directory: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Template, Path]:
-    """What the engine gets of the template when it was imported, and where the server keeps its files."""
+def through_the_server(directory: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Template, Template, Path]:
+    """What the engine gets of the template when it was imported, and when an export of that was imported by somebody
+    else; where the server keeps its files."""
     data = tmp_path_factory.mktemp("server")
     database, artifacts = Database(f"sqlite:///{data / 'ingot.db'}"), LocalArtifacts(data / "artifacts")
     database.migrate()
@@ -139,15 +140,29 @@ def through_the_server(directory: Path, tmp_path_factory: pytest.TempPathFactory
         row = ApplianceImport(owner=session.query(User).one())
         session.add(row)
         session.flush()
-        appliance_imports.complete(session, row, template, contents)
-    with database.transaction(read_only=True) as session:
+        appliance_imports.complete(session, row, template, contents, lambda source: directory / source)
         made = template_of(session.query(Appliance).one(), None)
+        document, exported = appliance_exports.document(session.query(Appliance).one())
+        # The archive of it, imported by somebody else.
+        again = parse_template(yaml.safe_dump(document).encode(), Path("template.yml"))
+        other = User(
+            login="bob", email="b@localhost", password_hash="-", organisation=session.query(User).one().organisation
+        )
+        second = ApplianceImport(owner=other)
+        session.add(second)
+        session.flush()
+        hashes = {content.sha256: content for content in contents.values()}
+        appliance_imports.complete(
+            session, second, again, {name: hashes[sha256] for name, sha256 in exported.items()}, artifacts.path
+        )
+        copy = session.query(Appliance).filter_by(owner=other).one()
+        theirs = template_of(copy, None)
     database.close()
-    return made, files
+    return made, theirs, files
 
 
 def test_yaml_and_json_and_the_server_mean_the_same(
-    directory: Path, through_the_server: tuple[Template, Path], cache: Path, tmp_path: Path
+    directory: Path, through_the_server: tuple[Template, Template, Path], cache: Path, tmp_path: Path
 ) -> None:
     yaml_template, json_template = (load_template(directory / name) for name in ("template.yml", "template.json"))
     identities = [
@@ -155,7 +170,12 @@ def test_yaml_and_json_and_the_server_mean_the_same(
         for number, template in enumerate((yaml_template, json_template))
     ]
     assert identities[0] == identities[1]
-    server, files = through_the_server
+    server, theirs, files = through_the_server
+    exported = [
+        _build(template, tmp_path / name, cache, files, simulate=True).identity
+        for name, template in (("server", server), ("theirs", theirs))
+    ]
+    assert exported[0] == exported[1]
     assert _comparable(server, files) == _comparable(yaml_template, directory)
 
 
@@ -171,9 +191,11 @@ def _comparable(template: Template, files: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def disk(through_the_server: tuple[Template, Path], tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Disk:
+def disk(
+    through_the_server: tuple[Template, Template, Path], tmp_path_factory: pytest.TempPathFactory, cache: Path
+) -> Disk:
     """The disk as the server's worker builds it."""
-    template, files = through_the_server
+    template, _, files = through_the_server
     work = tmp_path_factory.mktemp("disk")
     _build(template, work / "build", cache, files)
     return Disk(work / "build/image")

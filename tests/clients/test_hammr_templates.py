@@ -199,3 +199,20 @@ def test_an_archive_is_imported_under_another_user(
     hammr.login = ("-u", "root\\alice@example.org", "-p", PASSWORD)
     assert name in hammr("template", "list")
     assert "Template deleted" in hammr("template", "delete", "--id", imported, "--no-confirm")
+
+
+def test_the_guide_says_what_works(site: Site, hammr: Hammr, api: httpx.Client, name: str, file: Path) -> None:
+    """The commands of the guide, one after the other, as they stand there."""
+    guide = (Path(__file__).parents[2] / "docs/how-to/use-hammr.md").read_text()
+    commands = [line.split()[1:] for line in guide.splitlines() if line.startswith("    hammr ")]
+    site.let_go(name)
+    number = ""
+    for command in commands:
+        words = command[: command.index("-a")] if "-a" in command else command
+        words = [number if word == "1" else name if word == "web" else word for word in words]
+        output = hammr(*words)
+        assert "ERROR" not in output, (words, output)
+        if command[1] == "create":
+            number = _created(output)
+    rows = api.get("appliances", params={"query": f"name=='{name}'"}).json()["appliances"]["appliances"]["appliance"]
+    assert {row["version"] for row in rows} == {"1.0", "2"}

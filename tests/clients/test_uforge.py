@@ -67,3 +67,27 @@ def test_the_number_of_api_keys_is_changed(uforge: _Uforge, api: httpx.Client) -
     uforge("user", "api", "quota", "--account", "root", "--apimax", "12")
     user = api.get("root").json()["user"]
     assert (user["apiKeysQuota"], user["active"], user["surname"]) == (12, True, "Administrator")
+
+
+def test_users_and_roles(uforge: _Uforge, api: httpx.Client) -> None:
+    made = uforge(
+        "user",
+        "create",
+        "--account",
+        "carla",
+        "--email",
+        "c@example.org",
+        "--accountPassword",
+        "secret-of-carla",
+        "--code",
+        "none",
+    )
+    assert "carla" in made
+    assert "carla" in uforge("user", "list")
+    uforge("user", "role", "add", "--account", "carla", "--roles", "apiuser")
+    assert "apiuser" in uforge("user", "role", "list", "--account", "carla")
+    assert "apiuser" in {role["name"] for role in api.get("carla/roles").json()["roles"]["roles"]["role"]}
+    uforge("user", "role", "remove", "--account", "carla", "--roles", "apiuser")
+    assert "apiuser" not in uforge("user", "role", "list", "--account", "carla")
+    assert "designer" in uforge("role", "list")
+    assert "appliance_create" in uforge("entitlement", "list")

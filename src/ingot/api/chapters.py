@@ -17,7 +17,10 @@ from ingot.api.operations import (
     mysoftwaretransfers,
     os,
     osmilestone,
+    targetformat,
+    targetplatform,
     user,
+    useradministration,
     usercloudaccount,
     usersshkeys,
 )
@@ -33,6 +36,7 @@ def all_operations() -> list[Operation]:
     first."""
     modules = (
         user,
+        useradministration,
         os,
         osmilestone,
         appliance,
@@ -42,6 +46,8 @@ def all_operations() -> list[Operation]:
         applianceconfiguration,
         applianceimportandexport,
         machineimage,
+        targetformat,
+        targetplatform,
         usercloudaccount,
         apikey,
         usersshkeys,

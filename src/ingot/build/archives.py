@@ -82,13 +82,6 @@ class UnpackedFile:
     md5: str
 
 
-def is_archive(file: Path) -> bool:
-    """Whether a file can be unpacked, by its content."""
-    with file.open("rb") as raw:
-        head = raw.read(512)
-    return _compression(head) is not None or _is_zip(head) or head[257:262] == b"ustar"
-
-
 def _is_zip(head: bytes) -> bool:
     return head[:4] in (b"PK\3\4", b"PK\5\6")
 

@@ -119,9 +119,14 @@ class Build:
             with self._enter("convert"):
                 written = self._write(format_, manifest, disks, layers)
             disk_sizes = [file.stat().st_size for file in disks]
+        suffix = format_.file_suffix(request.compress)
+        if request.one_file and len(disks) > 1 and format_.needs == "disks" and not format_.several_disks:
+            suffix = ".tar.gz"
         with self._enter("finish"):
             cache.prune(Settings().cache_size)
-        return result.model_copy(update={**_files(format_, written, disk_sizes), "timings": self.timings})
+        return result.model_copy(
+            update={**_files(format_, written, disk_sizes), "suffix": suffix, "timings": self.timings}
+        )
 
     def _manifest(self, format_: ImageFormat) -> Manifest:
         request = self.request

@@ -107,6 +107,7 @@ class BuildResult(Document):
     SHA-256 of the manifest, and `lists` the state of the package lists that it was resolved against, where they stayed
     the same meanwhile. `output` and what follows it are of the first disk; `more_disks` are the machine's other
     disks, each numbered beside it (disk.qcow2, disk-2.qcow2). An image that is a directory has `files` and no hash.
+    `suffix` is how the name of an image in one file ends.
     """
 
     output: Path | None
@@ -122,6 +123,7 @@ class BuildResult(Document):
     boot: BootReport | None = None
     more_disks: list[DiskFile] = []
     files: list[ImageFile] = []
+    suffix: str | None = None
 
 
 class Progress(Document):

@@ -167,7 +167,7 @@ def _scalar(node: yaml.Node) -> Any:
         case "bool":
             return text.lower() in ("true", "yes", "on", "y")
         case "int":
-            return int(text) if text.isdecimal() and not text.startswith("0") else text
+            return int(text) if text == "0" or (text.isdecimal() and not text.startswith("0")) else text
     return text
 
 
@@ -228,7 +228,7 @@ def _mistake(kind: type[Section], problem: Any, place: tuple[str, ...], reader: 
         return reader.mistake(path, "is missing")
     given = problem["input"]
     if problem["type"] == "literal_error" and isinstance(given, str):
-        choices = re.findall(r"'([^']*)'", problem["ctx"]["expected"])
+        choices = [choice.strip("'") for choice in re.split(", | or ", problem["ctx"]["expected"])]
         return reader.mistake(path, f"{given!r}: is not possible; {template_rules.near(given, choices)}")
     shown = f"{given!r}: " if isinstance(given, str | int | float | bool) else ""
     return reader.mistake(path, f"{shown}{problem['msg']}")

@@ -37,6 +37,9 @@ class Generation(Job):
     def check(self, place: Workplace, result: dict[str, Any]) -> None:
         """What a build says that it made has to be there."""
         built, output = BuildResult.model_validate(result), place.scratch / "image"
+        for file in built.files:
+            if not (output / file.name).is_file() or (output / file.name).stat().st_size != file.size:
+                raise JobError(f"The engine says that it made {file.name}, but it is not there.")
         if built.sha256 is not None and (not output.is_file() or output.stat().st_size != built.size):
             raise JobError(f"The engine says that it made {built.size} bytes, but they are not there.")
         evidence.prepare(evidence.record_directory(place.scratch), place.settings)
@@ -48,6 +51,9 @@ class Generation(Job):
             raise LostAttemptError
         if built.sha256 is not None and output.exists():  # not there: moved by a try whose transaction then failed
             place.artifacts.adopt(output, built.sha256)
+        for file in built.files:
+            if (output / file.name).exists():
+                place.artifacts.adopt(output / file.name, file.sha256)
         evidence.keep(session, place.artifacts, image, evidence.record_directory(place.scratch))
         stage_timings.observe(session, built.timings)
         images.complete(session, image, built, place.secret, place.settings.download_key_lifetime)
@@ -86,7 +92,9 @@ def _request(image: Image, place: Workplace) -> BuildRequest:
         {
             "template": template,
             "format": image.target_format.format,
-            "compress": True,
+            "compress": image.compress,
+            "options": image.options,
+            "one_file": True,
             "simulate": image.simulated,
             "boot_test": image.boot_test,
             "image_name": images.file_name(image),

@@ -24,7 +24,7 @@ from ingot.jobs.kinds import JOBS
 from ingot.jobs.runner import Runner, remove_scratch
 from ingot.logs import set_up_logs
 from ingot.process import die_with_parent
-from ingot.services import artifacts, attempts, package_index
+from ingot.services import appliance_exports, appliance_imports, artifacts, attempts, package_index
 from ingot.services.secrets import server_secret
 from ingot.settings import Settings
 from ingot.store.artifacts import LocalArtifacts
@@ -125,6 +125,11 @@ class Worker:
             for distribution in session.scalars(query):
                 if attempts.may_enqueue(session, package_index.JOB, distribution.id):
                     attempts.enqueue(session, package_index.JOB, distribution.id)
+            forgotten = now() - dt.timedelta(seconds=self._settings.transfer_lifetime)
+            hashes = appliance_exports.delete_old(session, forgotten)
+            hashes |= appliance_imports.delete_old(session, forgotten)
+        if hashes:
+            artifacts.sweep(self._database, self._artifacts, hashes)
         if lost:
             _log.warning("took attempts from workers that were silent for too long", attempts=lost)
         # A little at a time: after 256 sweeps every directory of the store was looked at.

@@ -1,5 +1,6 @@
 """Exports of appliances as archives, in the form that imports take."""
 
+import datetime as dt
 from typing import Any
 
 from sqlalchemy import select
@@ -16,6 +17,7 @@ from ingot.store.tables import Appliance, ApplianceExport
 #: The kind of its jobs and of its downloads.
 JOB = "export-appliance"
 FORMATS = ("yaml", "json")
+_AT_ONCE = 100
 
 
 def find(session: Session, appliance: Appliance, export_id: int) -> ApplianceExport:
@@ -68,6 +70,12 @@ def delete_all(session: Session, appliance: Appliance) -> set[str]:
     """Delete all exports of an appliance; returns the hashes of their archives, to be swept."""
     rows = session.scalars(select(ApplianceExport).where(ApplianceExport.appliance_id == appliance.id))
     return {sha256 for row in list(rows) for sha256 in delete(session, row)}
+
+
+def delete_old(session: Session, before: dt.datetime) -> set[str]:
+    """Delete the exports that nobody deleted since then; returns the hashes of their archives, to be swept."""
+    query = select(ApplianceExport).where(ApplianceExport.created < before).limit(_AT_ONCE)
+    return {sha256 for row in list(session.scalars(query)) for sha256 in delete(session, row)}
 
 
 def require_downloadable(row: ApplianceExport) -> None:

@@ -1,5 +1,6 @@
 """Imports of appliances from archives: asked for, given their archive, carried out by a worker, entered as a whole."""
 
+import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from ingot.services import (
     attempts,
     boot_scripts,
     bundle_model,
+    bundle_transfers,
     bundles,
     install_profiles,
     logos,
@@ -29,6 +31,9 @@ from ingot.store.base import now
 from ingot.store.tables import Appliance, ApplianceBundle, ApplianceImport, Distribution, User
 
 JOB = "import-appliance"
+
+
+_AT_ONCE = 100
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,13 @@ def delete(session: Session, row: ApplianceImport) -> set[str]:
     session.delete(row)
     session.flush()
     return hashes
+
+
+def delete_old(session: Session, before: dt.datetime) -> set[str]:
+    """Forget the imports from before then, also those that never got their archive; what they made stays. Returns the
+    hashes of their archives, to be swept."""
+    query = select(ApplianceImport).where(ApplianceImport.created < before).limit(_AT_ONCE)
+    return {sha256 for row in list(session.scalars(query)) for sha256 in delete(session, row)}
 
 
 def complete(
@@ -173,7 +185,7 @@ def _bundle(
     places = [(entry.appliance_id, entry.position, entry.install_location) for entry in having]
     for entry in having:
         session.expunge(entry)  # the database removes it with the bundle
-    hashes = bundles.remove(session, before)
+    hashes = bundle_transfers.delete_exports(session, before) | bundles.remove(session, before)
     bundle = bundle_model.enter(session, row.owner, model, files, path, imported=row.imported)
     for appliance_id, position, location in places:
         session.add(

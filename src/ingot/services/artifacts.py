@@ -19,6 +19,9 @@ from ingot.store.tables import (
     BundleImport,
     Image,
     ImageEvidence,
+    ImageFile,
+    TargetFormat,
+    TargetPlatform,
 )
 
 _UNFINISHED = select(Attempt.id).where(Attempt.state.in_(("queued", "running")))
@@ -28,7 +31,10 @@ _USES: tuple[tuple[InstrumentedAttribute[Any], ColumnElement[bool]], ...] = (
     (BootScript.sha256, true()),
     (Image.sha256, true()),
     (ImageEvidence.sha256, true()),
+    (ImageFile.sha256, true()),
     (Appliance.logo_sha256, true()),
+    (TargetFormat.logo_sha256, true()),
+    (TargetPlatform.logo_sha256, true()),
     (ApplianceExport.sha256, true()),
     (BundleArtifact.sha256, true()),
     (BundleDocument.sha256, true()),

@@ -4,14 +4,14 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from debian.deb822 import Deb822
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from ingot.build.bundles import PACKAGE_SUFFIXES
+from ingot.build.errors import BuildError
+from ingot.build.packages.control import read_control
 from ingot.build.packages.repository import split_version
 from ingot.build.remote import is_remote
-from ingot.build.run import ProgramFailedError, run
 from ingot.messages.software import BootScript, SoftwareArtifact, SoftwareFile
 from ingot.services import attempts, bundles, quotas
 from ingot.services.errors import ConflictError, InvalidError, NotFoundError
@@ -276,12 +276,10 @@ def _read_package(row: BundleArtifact, path: Path) -> None:
     if row.kind != FILE or not row.name.lower().endswith(".deb"):
         return
     try:
-        control = Deb822(run(["dpkg-deb", "--field", path]))
-        epoch, version, release = split_version(control["Version"])
-        row.full_name = f"{control['Package']}_{control['Version']}_{control['Architecture']}"
-    except ProgramFailedError as error:
-        raise InvalidError(f"{row.name} is no Debian package: {error.message}", row.name) from error
-    except KeyError as error:
-        raise InvalidError(f"{row.name} is no Debian package: it does not say its {error}.", row.name) from error
+        control = read_control(path)
+    except BuildError as error:
+        raise InvalidError(f"{row.name} cannot be taken: {error.message}.", row.name) from error
+    epoch, version, release = split_version(control["Version"])
+    row.full_name = f"{control['Package']}_{control['Version']}_{control['Architecture']}"
     row.version = f"{epoch}:{version}" if epoch is not None else version
     row.release, row.arch = release or None, control["Architecture"]

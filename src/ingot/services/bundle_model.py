@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 from sqlalchemy.orm import Session
 
 from ingot.build import restriction
+from ingot.build.bundles import PACKAGE_SUFFIXES
 from ingot.build.remote import is_remote
 from ingot.build.template import Bundle as BundleModel
 from ingot.build.template import BundleFile, License
@@ -81,7 +82,8 @@ def _file_of(row: BundleArtifact, inside: Mapping[int | None, list[BundleArtifac
         owner_group=row.owner_group or "root:root",
         symlink=row.symlink,
         extract=row.extract,
-        install=row.install,
+        # Said only where it means something: what is no package is never installed.
+        install=row.install or not row.name.lower().endswith(PACKAGE_SUFFIXES),
         params=row.params,
         files=tuple(_file_of(child, inside, source) for child in inside.get(row.id, [])),
     )

@@ -7,7 +7,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from ingot.messages.software import MySoftware
-from ingot.services import appliances, categories, quotas, restrictions
+from ingot.services import appliances, attempts, categories, quotas, restrictions
 from ingot.services.errors import ConflictError, InvalidError, NotFoundError
 from ingot.store.base import now
 from ingot.store.tables import (
@@ -84,8 +84,14 @@ def clone(session: Session, source: Bundle, *, name: str | None, version: str | 
 
 
 def remove(session: Session, bundle: Bundle) -> set[str]:
-    """Remove a bundle, also from the appliances that have it; returns the hashes of its contents, to be swept."""
+    """Remove a bundle, also from the appliances that have it; returns the hashes of its contents, to be swept.
+
+    What is being fetched for it is cancelled.
+    """
     touch(session, bundle)
+    for artifact in bundle.artifacts:
+        if artifact.attempt is not None:
+            attempts.request_cancel(session, artifact.attempt)
     hashes = {artifact.sha256 for artifact in bundle.artifacts if artifact.sha256}
     hashes |= {document.sha256 for document in bundle.documents if document.sha256}
     session.delete(bundle)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from ingot.build.distributions import DISTRIBUTIONS
 from ingot.messages.distribution import DistributionArch
-from ingot.services import categories, platforms
+from ingot.services import categories, formats, platforms
 from ingot.services.passwords import hash_login
 from ingot.store.tables import (
     Category,
@@ -21,7 +21,6 @@ from ingot.store.tables import (
     Organisation,
     Role,
     RoleEntitlement,
-    TargetFormat,
     User,
 )
 
@@ -70,11 +69,6 @@ ROLES: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "user": ("Sees and edits the own profile", _PROFILE),
 }
-#: (name, format, category, type, account type) of the target formats that the engine can generate.
-_TARGET_FORMATS = (
-    ("Raw Virtual Disk", "raw", "Virtual", "virtual", None),
-    ("QCOW2", "qcow2", "Virtual", "virtual", None),
-)
 
 
 def prepare(session: Session, *, root_password: str | None, organisation: str = "Default") -> str | None:
@@ -89,9 +83,10 @@ def prepare(session: Session, *, root_password: str | None, organisation: str = 
     roles = _add_roles(session)
     made_up = _add_administrator(session, org, roles, root_password)
     session.flush()
-    _add_target_formats(session, org)
     _add_categories(session, org)
     platforms.add_missing(session, org.id)
+    session.flush()
+    formats.add_missing(session, org.id)
     _add_distributions(session)
     return made_up
 
@@ -126,22 +121,6 @@ def _add_administrator(
         )
     )
     return None if password else chosen
-
-
-def _add_target_formats(session: Session, org: Organisation) -> None:
-    known = set(session.scalars(select(TargetFormat.format).where(TargetFormat.organisation_id == org.id)))
-    for name, format_, category, kind, account_type in _TARGET_FORMATS:
-        if format_ not in known:
-            session.add(
-                TargetFormat(
-                    organisation_id=org.id,
-                    name=name,
-                    format=format_,
-                    category=category,
-                    type=kind,
-                    account_type=account_type,
-                )
-            )
 
 
 def _add_categories(session: Session, org: Organisation) -> None:

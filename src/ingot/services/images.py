@@ -2,19 +2,24 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import delete as sql_delete
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
+from ingot.build.errors import BuildError
+from ingot.build.formats.options import FormatOptions, parse_entrypoint
+from ingot.build.formats.registry import FORMATS, find_format
 from ingot.build.request import BuildResult
 from ingot.messages.install_profile import InstallProfile as ProfileMessage
-from ingot.services import attempts, download_keys, evidence, quotas
+from ingot.services import attempts, download_keys, evidence, formats, install_profiles, quotas
 from ingot.services.errors import ConflictError, InvalidError, NotFoundError
 from ingot.services.reuse import Shelf, recipe_of, result_of
 from ingot.services.templates import template_of
 from ingot.store.base import now
-from ingot.store.tables import Appliance, Attempt, Image, ImagePackage, TargetFormat, User
+from ingot.store.tables import Appliance, Attempt, Image, ImageFile, ImagePackage, TargetFormat, User
 
 #: The kind of the download keys and of the jobs of images.
 KIND = "image"
@@ -39,6 +44,8 @@ def generate(
     compress: bool,
     simulated: bool,
     overrides: ProfileMessage | None,
+    entrypoint: str | None = None,
+    ebs_volume_size: int | None = None,
     boot_test: bool = False,
     shelf: Shelf | None = None,
 ) -> Image:
@@ -49,7 +56,12 @@ def generate(
     """
     target_format = find_target_format(session, appliance.owner, format_name)
     template = template_of(appliance, overrides)
-    recipe = recipe_of(template, target_format, boot_test, shelf.settings) if shelf and not simulated else None
+    options = _options(appliance, target_format, overrides, entrypoint)
+    recipe = (
+        recipe_of(template, target_format, options, compress, boot_test, shelf.settings)
+        if shelf and not simulated
+        else None
+    )
     same = shelf.find(session, recipe) if shelf and recipe else None
     if not simulated:
         _require_quota(session, appliance.owner)
@@ -64,6 +76,8 @@ def generate(
         compress=compress,
         simulated=simulated,
         boot_test=boot_test,
+        options=options,
+        ebs_volume_size=ebs_volume_size,
         template=template.model_dump(mode="json", by_alias=True, exclude_none=True),
         profile=profile,
         timings={},
@@ -93,6 +107,7 @@ def regenerate(session: Session, image: Image, *, force: bool) -> set[str]:
             )
         attempts.request_cancel(session, image.attempt)
     before = evidence.forget(session, [image.id]) | ({image.sha256} if image.sha256 else set())
+    before |= _forget_files(session, [image.id])
     image.sha256 = image.file_name = image.size = image.installed_size = image.disk_size = None
     image.timings, image.lists = {}, None
     session.execute(sql_delete(ImagePackage).where(ImagePackage.image_id == image.id))
@@ -116,7 +131,7 @@ def delete(session: Session, images: Iterable[Image]) -> set[str]:
     rows = list(images)
     ids = [image.id for image in rows]
     # Before the rows go, and with them what says where their evidence is.
-    hashes = evidence.forget(session, ids)
+    hashes = evidence.forget(session, ids) | _forget_files(session, ids)
     for image in rows:
         if image.attempt is not None:
             attempts.request_cancel(session, image.attempt)
@@ -139,7 +154,9 @@ def complete(session: Session, image: Image, result: BuildResult, secret: bytes,
     image.installed_size, image.disk_size = result.installed_size, result.disk_size
     image.timings, image.last_modified = result.timings, now()
     image.lists = result.lists.model_dump() if result.lists else None
-    image.file_name = file_name(image) if result.sha256 else None
+    image.file_name = file_name(image, result.suffix) if result.sha256 else None
+    if result.files:
+        session.execute(insert(ImageFile), [{"image_id": image.id, **file.model_dump()} for file in result.files])
     session.flush()
     if not image.simulated:
         quotas.count(session, image.owner, "generation")
@@ -152,10 +169,17 @@ def complete(session: Session, image: Image, result: BuildResult, secret: bytes,
         download_keys.issue(session, secret, KIND, [image.id], lifetime)
 
 
-def file_name(image: Image) -> str:
-    """The name that an image is downloaded under."""
+def files(session: Session, image: Image) -> list[ImageFile]:
+    """The files of an image that is made of several."""
+    return list(session.scalars(select(ImageFile).where(ImageFile.image_id == image.id).order_by(ImageFile.name)))
+
+
+def file_name(image: Image, suffix: str | None = None) -> str:
+    """The name that an image is downloaded under, with its format's suffix where no other is given."""
+    known = FORMATS.get(image.target_format.format)
+    ending = suffix or (known.file_suffix(image.compress) if known else f".{image.target_format.format}")
     stem = re.sub(r"[\x00-\x1f\x7f/\\]+", "_", f"{image.name}-{image.version}").strip(" .") or "image"
-    return f"{stem}.{image.target_format.format}"
+    return f"{stem}{ending}"
 
 
 def require_downloadable(image: Image) -> None:
@@ -192,6 +216,45 @@ def status_message(image: Image, attempt: Attempt) -> str:
     return attempt.message or "Working"
 
 
+def _forget_files(session: Session, ids: Sequence[int]) -> set[str]:
+    """Remove the rows of images' files; returns the hashes of their contents."""
+    hashes = set(session.scalars(select(ImageFile.sha256).where(ImageFile.image_id.in_(ids))))
+    session.execute(sql_delete(ImageFile).where(ImageFile.image_id.in_(ids)))
+    return hashes
+
+
+def _options(
+    appliance: Appliance, target_format: TargetFormat, overrides: ProfileMessage | None, entrypoint: str | None
+) -> dict[str, Any]:
+    """The options of the format, as the request and the appliance's install profile have them."""
+    profile = install_profiles.with_overrides(appliance.install_profile, overrides)
+    values: dict[str, Any] = {}
+    if profile.memory_size:
+        values["memory"] = profile.memory_size
+    if profile.hw_type:
+        values["hardware_version"] = profile.hw_type.lower().removeprefix("vmx-")
+    if profile.vagrant_user:
+        values["vagrant_user"] = {"name": profile.vagrant_user}
+    try:
+        find_format(target_format.format)
+        if entrypoint:
+            values["entrypoint"] = parse_entrypoint(entrypoint)
+        elif target_format.format in ("docker", "openshift"):
+            raise InvalidError(
+                'A container needs its entrypoint, a list such as ["/usr/sbin/nginx", "-g", "daemon off;"].',
+                message_id="ERROR.IMAGE.ENTRYPOINT",
+            )
+        return FormatOptions.model_validate(values).model_dump(mode="json", exclude_defaults=True)
+    except BuildError as error:
+        raise InvalidError(error.message, target_format.format) from error
+    except ValidationError as error:
+        problem = error.errors()[0]
+        field = ".".join(str(part) for part in problem["loc"]) or "hwType"
+        raise InvalidError(f"The install profile's {field} is impossible: {problem['msg']}.") from error
+    except ValueError as error:
+        raise InvalidError(str(error), entrypoint or "") from error
+
+
 def _require_quota(session: Session, owner: User) -> None:
     quotas.require(session, owner, "generation")
     quotas.require(session, owner, "diskusage")
@@ -199,14 +262,13 @@ def _require_quota(session: Session, owner: User) -> None:
 
 def find_target_format(session: Session, owner: User, name: str | None) -> TargetFormat:
     """The target format of that name, or of that image format; raises InvalidError that names those there are."""
-    query = select(TargetFormat).where(TargetFormat.organisation_id == owner.organisation_id, TargetFormat.active)
-    formats = list(session.scalars(query.order_by(TargetFormat.name)))
-    for row in formats:
+    rows = list(session.scalars(formats.usable(owner).order_by(TargetFormat.name)))
+    for row in rows:
         if row.name == name:
             return row
-    for row in formats:
+    for row in rows:
         if row.format == name:
             return row
-    known = ", ".join(row.name for row in formats)
+    known = ", ".join(row.name for row in rows)
     what = f"There is no target format {name}" if name else "The target format is missing (targetFormat/name)"
     raise InvalidError(f"{what}. Possible are: {known}.", name or "", message_id="ERROR.TARGETFORMAT.UNKNOWN")

@@ -319,9 +319,9 @@ def _references(table: PartitionTable, addresses: dict[str, str]) -> Iterator[st
             f"{uri} is no disk or partition for volume group {_group_name(group)}." for uri in found if not found[uri]
         )
         places = [address for address in found.values() if address]
-        group.disk_uri = group.partition_uri = None
-        group.disk_uris = UriList(uri=[place for place in places if place.count("/") == 1])
-        group.partition_uris = UriList(uri=[place for place in places if place.count("/") > 1])
+        # All in one list: their order is the group's.
+        group.disk_uri = group.partition_uri = group.disk_uris = None
+        group.partition_uris = UriList(uri=places)
     for volume in table.logical_volumes or []:
         address = resolved(volume.group_uri or "")
         if address is None or not address.startswith("groups/"):

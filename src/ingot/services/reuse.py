@@ -6,7 +6,9 @@ cache: nobody has to solve anything, and no process is started.
 """
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -58,13 +60,22 @@ class Shelf:
         return is_same and self.artifacts.path(image.sha256).exists()
 
 
-def recipe_of(template: Template, target_format: TargetFormat, boot_test: bool, settings: Settings) -> str:
+def recipe_of(
+    template: Template,
+    target_format: TargetFormat,
+    options: Mapping[str, Any],
+    compress: bool,
+    boot_test: bool,
+    settings: Settings,
+) -> str:
     """The hash of what an image is made from, but for the package lists."""
     return entry_key(
         {
             "engine": ENGINE,
             "template": template.canonical(),
             "format": [target_format.name, target_format.format, target_format.type],
+            "options": options,
+            "compress": compress,
             "booted": boot_test,
             "sources": lists.configuration(settings),
             # What is fetched anew may be another each time: no other image has this recipe.

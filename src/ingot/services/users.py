@@ -8,17 +8,52 @@ from sqlalchemy.orm import Session
 from ingot.messages.user import User as UserMessage
 from ingot.services.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from ingot.services.passwords import hash_login
-from ingot.store.tables import User
+from ingot.store.tables import Role, User
 
 #: Who has these may act for others: nobody without them gets at the login of somebody who has.
 _POWERS = frozenset({"org_administrate", "supervisor_access", "user_administrate"})
 _LONGEST = 1000
+_LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}")
+#: What a new user may do: the own profile, and appliances with their images.
+_FIRST_ROLES = ("designer", "user")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def find_user(session: Session, login: str) -> User | None:
     """The user of that login, or None."""
     return session.scalars(select(User).where(User.login == login)).first()
+
+
+def create(
+    session: Session, acting: User, message: UserMessage, *, password: str | None, organisation: str | None
+) -> User:
+    """Add a user to the acting one's organisation, with the roles `designer` and `user`; raises ServiceError."""
+    if organisation not in (None, "", acting.organisation.name):
+        raise NotFoundError(f"There is no organisation {organisation}.", message_id="ERROR.ORG.NOT_FOUND")
+    login = (message.login_name or "").strip()
+    if not _LOGIN.fullmatch(login):
+        raise InvalidError(
+            f"The login {login[:80]!r} is not possible: use up to 100 letters, digits and . _ @ + -, a letter "
+            "or digit first.",
+            login[:80],
+        )
+    if find_user(session, login) is not None:
+        raise ConflictError(f"There is a user {login} already.", login, message_id="ERROR.USER.EXISTS")
+    if not password:
+        raise InvalidError(f"User {login} needs a password.", "password")
+    user = User(
+        login=login,
+        email=_checked("email", (message.email or "").strip()),
+        first_name=_checked("first name", (message.first_name or "").strip()),
+        surname=_checked("surname", (message.surname or "").strip()),
+        password_hash=hash_login(_checked("password", password)),
+        active=message.active is not False,
+        organisation=acting.organisation,
+        roles=list(session.scalars(select(Role).where(Role.name.in_(_FIRST_ROLES)))),
+    )
+    session.add(user)
+    session.flush()
+    return user
 
 
 def update(session: Session, acting: User, owner: User, message: UserMessage) -> None:

@@ -82,3 +82,12 @@ builder: []
 def test_what_is_no_template_says_why(text: str, words: str) -> None:
     with pytest.raises(BuildError, match=words):
         parse_template(text.encode(), _FILE)
+
+
+def test_a_number_may_be_nought_and_its_choices_are_named() -> None:
+    system = "os: {name: Debian, version: 12}"
+    text = f"stack: {{name: a, version: 0, {system}, installation: {{groups: [{{name: g, sudo: %s}}]}}}}"
+    template = parse_template((text % "0").encode(), Path("t.yml"))
+    assert (template.version, template.installation.groups[0].sudo) == ("0", 0)
+    with pytest.raises(TemplateFileError, match="there are 0, 1, 2"):
+        parse_template((text % "'7'").encode(), Path("t.yml"))

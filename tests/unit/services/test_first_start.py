@@ -6,7 +6,7 @@ import sys
 from sqlalchemy import delete, func, select
 
 from ingot.build.distributions import DISTRIBUTIONS
-from ingot.services import first_start, passwords
+from ingot.services import first_start, formats, passwords
 from ingot.store.base import Base
 from ingot.store.database import Database
 from ingot.store.tables import Distribution, DistributionProfile, Role, RoleEntitlement, TargetFormat, User
@@ -92,7 +92,12 @@ def test_what_a_later_version_brings_is_added_and_what_is_there_is_kept(database
     with database.transaction() as session:
         first_start.prepare(session, root_password="x")
     with database.transaction(read_only=True) as session:
-        assert set(session.scalars(select(TargetFormat.name))) == {"Our raw disks", "QCOW2"}
+        names = list(session.scalars(select(TargetFormat.name)))
+        assert {"Our raw disks", "QCOW2", "OVF or OVA"} <= set(names)
+        assert len(names) == len(formats.DEFAULTS)
+        assert "Raw Virtual Disk" not in names
+        openstack = session.scalars(select(TargetFormat).where(TargetFormat.format == "openstackqcow2")).one()
+        assert [platform.type for platform in openstack.platforms] == ["openstack"]
         assert session.scalar(select(func.count()).select_from(Distribution)) == len(DISTRIBUTIONS)
         profile = session.get(DistributionProfile, first_id)
         assert profile is not None

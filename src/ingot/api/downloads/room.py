@@ -39,6 +39,15 @@ def download(call: Call, locate: Locate) -> Response:
     return _by_key(call, locate, key)
 
 
+def serve(call: Call, file: Downloadable) -> Response:
+    """Serve a small or internal file to who is logged in already, without a key."""
+    _require_name(call, file)
+    planned = plan(call.request.method, call.request.headers, file)
+    if not _has_content(call, planned):
+        return without_content(call.request, file, planned)
+    return nginx.response(call, file, planned) or FileResponse(file, planned)
+
+
 def _to_owner(call: Call, locate: Locate) -> Response:
     version = call.server.remembered.version()
     with call.server.database.transaction(read_only=True) as session:

@@ -7,16 +7,19 @@ from sqlalchemy.orm import Session, defer, joinedload, lazyload
 from starlette.responses import Response
 
 from ingot.api.downloads.response import Downloadable
-from ingot.api.downloads.room import download, present_keys
+from ingot.api.downloads.room import download, present_keys, serve
 from ingot.api.listing import QUERY_PARAMETERS, Listing, flag
 from ingot.api.operation import Call, Chapter
 from ingot.api.operations.appliance import find_appliance
+from ingot.api.organisations import find_organisation
+from ingot.api.representations import catalogue, pxe
 from ingot.api.representations import images as representations
 from ingot.messages.base import Message, OpStatus
 from ingot.messages.common import OpStatuses
 from ingot.messages.image import Image, Images, PublishImages
-from ingot.messages.package import ImagePkgs
-from ingot.services import attempts, images
+from ingot.messages.package import ImagePkgs, PkgList
+from ingot.messages.software import SoftwareBundles
+from ingot.services import attempts, formats, images, platform_tools
 from ingot.services.errors import NotFoundError
 from ingot.services.reuse import Shelf
 from ingot.store import tables
@@ -93,6 +96,8 @@ def start_generation(call: Call, *, boot_test: bool = False) -> Message:
         compress=bool(message.compress),
         simulated=bool(message.simulated),
         overrides=message.install_profile,
+        entrypoint=message.entrypoint,
+        ebs_volume_size=message.ebs_volume_size if message.ebs else None,
         boot_test=boot_test,
         shelf=Shelf(call.server.database, call.server.artifacts, call.server.settings, call.server.secret),
     )
@@ -207,6 +212,69 @@ def fetch(call: Call) -> Response:
         )
 
     return download(call, locate)
+
+
+@_chapter.operation("machineImageFile_download", "GET", f"{_ONE}/files/{{filepath:path}}")
+def file_fetch(call: Call) -> Response:
+    """Download one file of an image that is made of several, such as the kernel for starting by network."""
+    row, name = find_image(call), str(call.request.path_params["filepath"])
+    files = {file.name: file for file in images.files(call.session, row)}
+    file = files.get(name)
+    if file is None:
+        known = f"It has: {', '.join(files)}." if files else "It is not made of several files."
+        raise NotFoundError(f"Image {row.id} has no file {name}. {known}", name)
+    return serve(
+        call,
+        Downloadable(
+            kind="image file",
+            object_id=file.id,
+            owner_id=row.owner_id,
+            file_name=file.name,
+            path=call.server.artifacts.path(file.sha256),
+            size=file.size,
+            sha256=file.sha256,
+            last_modified=row.attempt.finished if row.attempt and row.attempt.finished else row.last_modified,
+        ),
+    )
+
+
+@_chapter.operation("pxeBootScript_download", "GET", "/users/{uid}/pxe")
+def pxe_menu(call: Call) -> Response:
+    """iPXE's menu of a user's images for starting by network, newest first: it chains to what is chosen."""
+    statement = _STATEMENT.where(tables.Image.owner_id == call.owner.id, tables.TargetFormat.format == "PXE")
+    rows = [row for row in call.session.scalars(statement.order_by(tables.Image.id.desc())).unique() if row.size]
+    return Response(pxe.menu(rows), headers=pxe.HEADERS)
+
+
+@_chapter.operation(
+    "machineImage_getPlatformTools",
+    "GET",
+    f"{_BASE}/platformtools/{{tfid}}",
+    entitlements=_GENERATE,
+    answer=SoftwareBundles,
+)
+def platform_tools_get(call: Call) -> Message:
+    """The agents that an image of a target format gets."""
+    appliance = find_appliance(call)
+    row = formats.find(call.session, call.owner.organisation, call.number("tfid"))
+    tools = platform_tools.tools_of(row.format, appliance.distribution)
+    bundles = [representations.platform_tool(tool, call.owner.organisation_id) for tool in tools]
+    return SoftwareBundles(total=len(bundles), software_bundles=bundles)
+
+
+@_chapter.operation(
+    "platformTool_getSoftware",
+    "GET",
+    "/orgs/{oid}/platformtools/{sbid}/pkgs",
+    entitlements=_GENERATE,
+    answer=PkgList,
+    query=("lastPkgUpdate",),
+)
+def platform_tool_packages(call: Call) -> Message:
+    """The packages of an agent, as the distributions offer them now."""
+    find_organisation(call)
+    packages = platform_tools.packages_of(call.session, call.number("sbid"))
+    return PkgList(pkgs=[catalogue.package(package) for package in packages])
 
 
 def _of_user(call: Call) -> list[tables.Image]:

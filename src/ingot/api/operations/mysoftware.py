@@ -20,7 +20,7 @@ from ingot.messages.common import License, Logo
 from ingot.messages.distribution import Distributions
 from ingot.messages.image import Image
 from ingot.messages.software import BundleRestriction, MySoftware, MySoftwareList, Projects
-from ingot.services import appliances, bundle_documents, bundles, images, restrictions
+from ingot.services import appliances, bundle_documents, bundle_transfers, bundles, images, restrictions
 from ingot.services.errors import InvalidError, NotFoundError
 from ingot.store import tables
 from ingot.store.database import ARTIFACT_LOCK
@@ -114,8 +114,9 @@ def update(call: Call) -> Message:
 
 @_chapter.operation("mySoftware_delete", "DELETE", BASE, entitlements=_WRITE, status=204)
 def delete(call: Call) -> None:
-    """Delete a bundle, also from the appliances that have it."""
-    call.sweep(bundles.remove(call.session, find_bundle(call)))
+    """Delete a bundle with its exports, also from the appliances that have it."""
+    row = find_bundle(call)
+    call.sweep(bundle_transfers.delete_exports(call.session, row) | bundles.remove(call.session, row))
 
 
 @_chapter.operation(

@@ -14,7 +14,7 @@ from ingot.messages.common import ServiceStatus
 from ingot.messages.distribution import Distributions
 from ingot.messages.target import ImageFormats, TargetFormats, TargetPlatforms
 from ingot.messages.user import Orgs, User
-from ingot.services import distribution_access, distributions, quotas
+from ingot.services import distribution_access, distributions, formats, platforms, quotas
 from ingot.services.errors import InvalidError, NotFoundError
 from ingot.services.users import require_entitlement, update
 from ingot.store.tables import Distribution, TargetFormat, TargetPlatform
@@ -24,6 +24,7 @@ _user = Chapter("user")
 _os = Chapter("useros")
 _formats = Chapter("usertargetplatformsandformats")
 _quotas = Chapter("userquotaandusage")
+_FORMATS_ADMIN = ("org_formats_administrate",)
 CHAPTERS = (_platform, _user, _os, _formats, _quotas)
 
 _DISTRIBUTIONS = Listing(
@@ -185,19 +186,66 @@ def target_platform_formats_get_all(call: Call) -> Message:
     platform = call.session.scalars(_target_platforms(call).where(TargetPlatform.id == number)).first()
     if platform is None:
         raise NotFoundError(f"There is no target platform {number}.", message_id="ERROR.TARGETPLATFORM.NOT_FOUND")
-    statement = _target_formats(call).where(TargetFormat.account_type == platform.type)
+    statement = _target_formats(call).where(TargetFormat.platforms.any(TargetPlatform.id == platform.id))
     rows, total = _TARGET_FORMATS.page(call.session, statement, call.query)
     return TargetFormats(total=total, target_formats=[catalogue.target_format(row) for row in rows])
 
 
 def _target_formats(call: Call) -> Select[Any]:
-    return select(TargetFormat).where(TargetFormat.organisation_id == call.owner.organisation_id, TargetFormat.active)
+    return formats.usable(call.owner)
 
 
 def _target_platforms(call: Call) -> Select[Any]:
-    return select(TargetPlatform).where(
-        TargetPlatform.organisation_id == call.owner.organisation_id, TargetPlatform.active
-    )
+    return platforms.usable(call.owner)
+
+
+@_formats.operation(
+    "userFormats_update",
+    "PUT",
+    "/users/{uid}/formats",
+    entitlements=_FORMATS_ADMIN,
+    body=ImageFormats,
+    answer=ImageFormats,
+    query=("org",),
+)
+def formats_update(call: Call) -> Message:
+    """Say which image formats a user may use: all target formats made of them follow."""
+    formats.set_user_primitive_access(call.session, call.owner, call.body(ImageFormats).image_formats)
+    names = call.session.scalars(_target_formats(call).with_only_columns(TargetFormat.format).distinct())
+    rows = [catalogue.image_format(name) for name in sorted(names)]
+    return ImageFormats(total=len(rows), image_formats=rows)
+
+
+@_formats.operation(
+    "userTargetFormat_update",
+    "PUT",
+    "/users/{uid}/targetformats",
+    entitlements=_FORMATS_ADMIN,
+    body=TargetFormats,
+    answer=TargetFormats,
+    query=("org",),
+)
+def target_formats_update(call: Call) -> Message:
+    """Say which target formats a user may use."""
+    formats.set_user_access(call.session, call.owner, call.body(TargetFormats).target_formats)
+    rows = call.session.scalars(_target_formats(call).order_by(TargetFormat.name)).all()
+    return TargetFormats(total=len(rows), target_formats=[catalogue.target_format(row) for row in rows])
+
+
+@_formats.operation(
+    "userTargetPlatforms_update",
+    "PUT",
+    "/users/{uid}/targetplatforms",
+    entitlements=_FORMATS_ADMIN,
+    body=TargetPlatforms,
+    answer=TargetPlatforms,
+    query=("org",),
+)
+def target_platforms_update(call: Call) -> Message:
+    """Say which target platforms a user may have accounts for."""
+    platforms.set_user_access(call.session, call.owner, call.body(TargetPlatforms).target_platforms)
+    rows = call.session.scalars(_target_platforms(call).order_by(TargetPlatform.name)).all()
+    return TargetPlatforms(total=len(rows), target_platforms=[catalogue.target_platform(row) for row in rows])
 
 
 @_quotas.operation("userQuotas_get", "GET", "/users/{uid}/quotas", answer=Quotas)

@@ -1,8 +1,10 @@
 """Distributions, profiles, packages and target formats."""
 
+from urllib.parse import quote
+
 from ingot.build.packages.repository import join_version
 from ingot.messages.base import UriList
-from ingot.messages.common import Category
+from ingot.messages.common import Category, Logo
 from ingot.messages.distribution import Distribution, LinuxProfile, Milestone
 from ingot.messages.package import Pkg
 from ingot.messages.target import ImageFormat, TargetFormat, TargetPlatform
@@ -104,20 +106,39 @@ def target_format(row: tables.TargetFormat) -> TargetFormat:
         created=row.created,
         last_modified=row.last_modified,
         name=row.name,
+        logo=logo(row, f"{base}/targetformats/{row.id}"),
         format=image_format(row.format),
         category=Category(name=row.category, type="IMAGEFORMAT", org_uri=base),
         type=row.type,
         cred_account_type=row.account_type,
-        access=True,
+        target_platforms_uri=f"{base}/targetformats/{row.id}/targetplatforms",
+        cred_infos=row.account_infos,
+        image_infos=row.image_infos,
+        publish_infos=row.publish_infos,
+        access=row.active,
         active=row.active,
         preselected=True,
         uri=f"{base}/targetformats/{row.id}",
     )
 
 
-def image_format(name: str) -> ImageFormat:
+def logo(row: tables.TargetFormat | tables.TargetPlatform, parent: str) -> Logo:
+    """The logo of a target format or platform: where one can be uploaded while there is none."""
+    base, name = f"{parent}/logo/{row.id}", row.logo_name
+    return Logo(
+        db_id=row.id,
+        sha256sum=row.logo_sha256,
+        size=row.logo_size or 0,
+        uploaded=row.logo_sha256 is not None,
+        name=name,
+        parent_uri=parent,
+        uri=f"{base}/{quote(name)}" if name else base,
+    )
+
+
+def image_format(name: str, *, active: bool = True) -> ImageFormat:
     """An image format that can be generated."""
-    return ImageFormat(name=name, access=True, active=True)
+    return ImageFormat(name=name, access=active, active=active)
 
 
 def target_platform(row: tables.TargetPlatform) -> TargetPlatform:
@@ -128,7 +149,9 @@ def target_platform(row: tables.TargetPlatform) -> TargetPlatform:
         created=row.created,
         last_modified=row.last_modified,
         name=row.name,
+        logo=logo(row, base),
         type=row.type,
+        account_infos=row.account_infos,
         target_formats_uri=f"{base}/targetformats",
         access=True,
         active=row.active,

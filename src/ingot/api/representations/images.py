@@ -1,14 +1,19 @@
 """Machine images."""
 
+import json
+
 from ingot.api.representations.catalogue import target_format
 from ingot.api.representations.statuses import of_attempt
 from ingot.api.representations.uris import appliance_uri
 from ingot.api.representations.users import org_uri
+from ingot.build.formats.registry import FORMATS
 from ingot.messages.base import OpStatus
 from ingot.messages.image import Image
 from ingot.messages.install_profile import InstallProfile
 from ingot.messages.package import ImagePkg, Pkg
+from ingot.messages.software import SoftwareBundle
 from ingot.services import images
+from ingot.services.platform_tools import PlatformTool
 from ingot.store import tables
 
 
@@ -44,13 +49,15 @@ def image(row: tables.Image, download_key: str | None) -> Image:
         distribution_name=f"{row.appliance.distribution.name} {row.appliance.distribution.version}",
         download_key=download_key,
         download_uri=f"{downloads}?downloadId={download_key}" if downloads and download_key else downloads,
-        ebs=False,
-        file_extension=row.target_format.format,
+        ebs=row.ebs_volume_size is not None,
+        ebs_volume_size=row.ebs_volume_size,
+        entrypoint=json.dumps(row.options["entrypoint"]) if "entrypoint" in row.options else None,
+        file_extension=extension(row),
         file_name=row.file_name,
         file_size=size,
         target_format=target_format(row.target_format),
         full_name=f"{row.name} {row.version}",
-        image_created=row.sha256 is not None,
+        image_created=row.size is not None,
         install_profile=InstallProfile.model_validate(row.profile) if row.profile else None,
         name=row.name,
         org_uri=org_uri(row.owner.organisation),
@@ -60,6 +67,24 @@ def image(row: tables.Image, download_key: str | None) -> Image:
         status_uri=f"{base}/status",
         uri=base,
         version=row.version,
+    )
+
+
+def extension(row: tables.Image) -> str:
+    """How the name of an image's file ends, without its first dot."""
+    known = FORMATS.get(row.target_format.format)
+    return (known.file_suffix(row.compress) if known else "").lstrip(".")
+
+
+def platform_tool(tool: PlatformTool, organisation_id: int) -> SoftwareBundle:
+    """An agent that comes into images of a format, as software that an organisation offers."""
+    base = f"orgs/{organisation_id}/platformtools/{tool.number}"
+    return SoftwareBundle(
+        db_id=tool.number,
+        name=tool.name,
+        description=tool.description,
+        artifacts_uri=f"{base}/pkgs",
+        uri=base,
     )
 
 

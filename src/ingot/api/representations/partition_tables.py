@@ -36,9 +36,9 @@ def partition_table(row: tables.Appliance) -> PartitionTable:
     shown: PartitionTable = _with_addresses(table, base, base)
     shown.parent_uri, shown.uri, shown.db_id = install_profile_uri(row), base, row.install_profile.id
     for group in shown.logical_groups or []:
-        for uris in (group.disk_uris, group.partition_uris):
-            if uris is not None:
-                uris.uri = [f"{base}/{uri}" for uri in uris.uri]
+        uris = group.partition_uris.uri if group.partition_uris else []
+        group.disk_uris = UriList(uri=[f"{base}/{uri}" for uri in uris if "/partitions/" not in uri])
+        group.partition_uris = UriList(uri=[f"{base}/{uri}" for uri in uris if "/partitions/" in uri])
     for volume in shown.logical_volumes or []:
         volume.group_uri = f"{base}/{volume.group_uri}" if volume.group_uri else None
     return shown

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ingot.build import namespace
 from ingot.build.disk.filesystems import Content
+from ingot.build.errors import BuildError
 from ingot.build.tree import files
 
 _BLOCK = 4096
@@ -65,8 +66,16 @@ def _cover(place: Path, cover: Path, mounted: ExitStack) -> None:
 
 
 def make_mount_point(tree: Path, point: str) -> Path:
-    """The directory of a mount point in a tree, made where there is none. Returns its place."""
-    place = tree if point == "/" else files.inside(tree, point)
-    if not place.is_dir():
-        place.mkdir(parents=True)
+    """The directory of a mount point in a tree, made where there is none. Returns its place.
+
+    Raises BuildError where something else is in the way.
+    """
+    # Of a path, all but the last step is followed.
+    place = files.inside(tree, str(Path(point) / "inside")).parent
+    if place != tree / point.lstrip("/"):
+        found = place.relative_to(tree)
+        raise BuildError(f"The mount point {point} leads through a link to /{found}. Mount /{found} itself.")
+    if place.exists() and not place.is_dir():
+        raise BuildError(f"The mount point {point} is a file of the image. Choose another place.")
+    place.mkdir(parents=True, exist_ok=True)
     return place

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ingot.build.errors import BuildError
-from ingot.build.formats import launch, ova, raw, vagrant, vdi, vhd, vhdx, vmdk
+from ingot.build.formats import launch, live, oci, ova, raw, rootfs, vagrant, vdi, vhd, vhdx, vmdk
 from ingot.build.formats.base import ImageFormat, Source
 from ingot.build.formats.hardware import Flavour
 from ingot.build.formats.qcow2 import write_qcow2
@@ -64,6 +64,16 @@ _OVA = ImageFormat(
     "unpacked, checked against DSP0243, booted",
     tools=("open-vm-tools",),
     several_disks=True,
+)
+_OCI = ImageFormat(
+    "oci",
+    "an OCI archive of two layers, without kernel and init",
+    ".oci.tar",
+    oci.write_oci,
+    "pushed to a registry by skopeo; its entrypoint run in a namespace",
+    type="container",
+    needs="tree",
+    system="application",
 )
 _FORMATS = (
     _RAW,
@@ -173,6 +183,46 @@ _FORMATS = (
     replace(_VHD, name="openstackvhd", type="cloud", tools=("cloud-init",), plain_suffix=".vhd"),
     replace(_QCOW2, name="cloudstackqcow2", type="cloud", tools=("cloud-init", "qemu-guest-agent")),
     replace(_VHD, name="cloudstackvhd", type="cloud", tools=("cloud-init",)),
+    ImageFormat(
+        "targz",
+        "the whole root file system as a tar.gz",
+        ".tar.gz",
+        rootfs.write_targz,
+        "unpacked; its programs run in a namespace",
+        needs="tree",
+    ),
+    ImageFormat(
+        "lxc",
+        "a container for Incus, LXD and LXC, without kernel and boot loader",
+        ".tar.gz",
+        rootfs.write_lxc,
+        "started by LXC where the machine allows it, and its programs run in a namespace",
+        type="container",
+        needs="tree",
+        system="container",
+    ),
+    _OCI,
+    replace(_OCI, name="docker"),
+    replace(_OCI, name="openshift"),
+    ImageFormat(
+        "ISO",
+        "a medium that runs the machine or installs it, for BIOS and UEFI",
+        ".iso",
+        live.write_iso,
+        "booted live with BIOS and with UEFI; installed to an empty disk, which is booted",
+        type="physical",
+        needs="both",
+    ),
+    ImageFormat(
+        "PXE",
+        "kernel, initial RAM disk, root file system and boot.ipxe, file by file",
+        "",
+        live.write_pxe,
+        "booted by iPXE over HTTP",
+        type="physical",
+        needs="both",
+        several_files=True,
+    ),
 )
 
 FORMATS: dict[str, ImageFormat] = {entry.name: entry for entry in _FORMATS}
@@ -214,6 +264,9 @@ _SUFFIXES: dict[str, tuple[str, bool]] = {
     ".vmdk": ("vmdk", True),
     ".vdi": ("vdi", True),
     ".ova": ("ovf", True),
+    ".iso": ("ISO", True),
+    ".oci.tar": ("oci", True),
+    ".tar.gz": ("targz", True),
     ".libvirt.box": ("vagrant-libvirt", True),
     ".box": ("vagrant", True),
 }

@@ -15,8 +15,9 @@ from urllib.parse import unquote
 from debian.deb822 import Packages
 
 from ingot.build.errors import BuildError
+from ingot.build.packages.control import read_control
 from ingot.build.packages.repository import ResolvedPackage, join_version
-from ingot.build.run import ProgramFailedError, run
+from ingot.build.run import ProgramFailedError
 from ingot.build.template import Package
 
 if TYPE_CHECKING:
@@ -89,11 +90,10 @@ def _identity(paragraph: Packages) -> tuple[str, str, str]:
 def _paragraph(file: Path) -> Packages:
     """What a package file says of itself, with its size and its hash."""
     try:
-        paragraph = Packages(run(["dpkg-deb", "--field", file]))
-        paragraph["SHA256"], paragraph["Size"] = file.stem, str(file.stat().st_size)
-        _identity(paragraph)
-    except (ProgramFailedError, KeyError) as error:
-        raise BuildError(f"A package file of the template's bundles is no Debian package: {error}") from error
+        paragraph = read_control(file)
+    except BuildError as error:
+        raise BuildError(f"A package file of the template's bundles cannot be installed: {error.message}.") from error
+    paragraph["SHA256"], paragraph["Size"] = file.stem, str(file.stat().st_size)
     return paragraph
 
 

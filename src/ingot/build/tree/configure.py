@@ -22,7 +22,7 @@ from ingot.build.tree.users import set_up_users
 
 _GUEST_FILES = Path(__file__).parent / "guest"
 #: Born on the machine itself at its first boot, or of no use there.
-_TRANSIENT = (
+TRANSIENT = (
     "/etc/ssh/ssh_host_*",
     "/etc/machine-id",
     "/etc/*-",
@@ -78,7 +78,7 @@ def configure(
 
 def clean(tree: Path, family: Family) -> None:
     """Remove what belongs to one machine or one build."""
-    for pattern in (*_TRANSIENT, *family.transient):
+    for pattern in (*TRANSIENT, *family.transient):
         files.remove(tree, pattern)
     # Empty and not missing: the machine gets an identity at boot, but is not asked for one at the console.
     files.write(tree, "/etc/machine-id", "", mode=0o444)

@@ -10,12 +10,15 @@ from ingot.store.tables.catalogue import (
     Package,
     RefusedDistribution,
     TargetFormat,
+    TargetFormatDenial,
+    TargetFormatPlatform,
     TargetPlatform,
+    TargetPlatformDenial,
 )
 from ingot.store.tables.credentials import ApiKey, Certificate, CloudAccount, SshKey
 from ingot.store.tables.download import Download, DownloadKey
 from ingot.store.tables.evidence import ImageEvidence, StageTiming
-from ingot.store.tables.image import Image, ImagePackage
+from ingot.store.tables.image import Image, ImageFile, ImagePackage
 from ingot.store.tables.quota import Quota
 from ingot.store.tables.software import (
     ApplianceBundle,
@@ -50,6 +53,7 @@ __all__ = [
     "DownloadKey",
     "Image",
     "ImageEvidence",
+    "ImageFile",
     "ImagePackage",
     "InstallProfile",
     "Milestone",
@@ -64,7 +68,10 @@ __all__ = [
     "SshKey",
     "StageTiming",
     "TargetFormat",
+    "TargetFormatDenial",
+    "TargetFormatPlatform",
     "TargetPlatform",
+    "TargetPlatformDenial",
     "User",
     "UserRole",
 ]

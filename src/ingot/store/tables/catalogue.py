@@ -5,7 +5,7 @@ import datetime as dt
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from ingot.store.base import Record, UtcDateTime
+from ingot.store.base import Base, Record, UtcDateTime
 
 
 class Distribution(Record):
@@ -95,7 +95,7 @@ class RefusedDistribution(Record):
 
 
 class TargetFormat(Record):
-    """An image format as an organisation offers it, under a name of its own."""
+    """An image format as an organisation offers it, under a name of its own. `logo_size` is bytes."""
 
     __tablename__ = "target_format"
     __table_args__ = (UniqueConstraint("organisation_id", "name"),)
@@ -107,10 +107,20 @@ class TargetFormat(Record):
     type: Mapped[str]
     account_type: Mapped[str | None]
     active: Mapped[bool] = mapped_column(default=True)
+    account_infos: Mapped[str | None]
+    image_infos: Mapped[str | None]
+    publish_infos: Mapped[str | None]
+    logo_name: Mapped[str | None]
+    logo_sha256: Mapped[str | None] = mapped_column(index=True)
+    logo_size: Mapped[int | None] = mapped_column(BigInteger)
+    platforms: Mapped[list["TargetPlatform"]] = relationship(
+        secondary="target_format_platform", back_populates="formats", order_by="TargetPlatform.name"
+    )
 
 
 class TargetPlatform(Record):
-    """A cloud or virtualisation platform as an organisation offers it, under a name of its own."""
+    """A cloud or virtualisation platform as an organisation offers it, under a name of its own. `formats` are those
+    that can be published to it; `logo_size` is bytes."""
 
     __tablename__ = "target_platform"
     __table_args__ = (UniqueConstraint("organisation_id", "name"),)
@@ -119,3 +129,43 @@ class TargetPlatform(Record):
     name: Mapped[str]
     type: Mapped[str]
     active: Mapped[bool] = mapped_column(default=True)
+    account_infos: Mapped[str | None]
+    logo_name: Mapped[str | None]
+    logo_sha256: Mapped[str | None] = mapped_column(index=True)
+    logo_size: Mapped[int | None] = mapped_column(BigInteger)
+    formats: Mapped[list[TargetFormat]] = relationship(
+        secondary="target_format_platform", back_populates="platforms", order_by="TargetFormat.name"
+    )
+
+
+class TargetFormatPlatform(Base):
+    """A target format that can be published to a platform."""
+
+    __tablename__ = "target_format_platform"
+
+    target_format_id: Mapped[int] = mapped_column(ForeignKey("target_format.id", ondelete="CASCADE"), primary_key=True)
+    target_platform_id: Mapped[int] = mapped_column(
+        ForeignKey("target_platform.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+
+
+class TargetFormatDenial(Base):
+    """A target format of the organisation that a user may not use."""
+
+    __tablename__ = "target_format_denial"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("user_account.id", ondelete="CASCADE"), primary_key=True)
+    target_format_id: Mapped[int] = mapped_column(
+        ForeignKey("target_format.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+
+
+class TargetPlatformDenial(Base):
+    """A target platform of the organisation that a user may not use."""
+
+    __tablename__ = "target_platform_denial"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("user_account.id", ondelete="CASCADE"), primary_key=True)
+    target_platform_id: Mapped[int] = mapped_column(
+        ForeignKey("target_platform.id", ondelete="CASCADE"), primary_key=True, index=True
+    )

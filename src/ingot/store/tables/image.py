@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey
+from sqlalchemy import JSON, BigInteger, ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ingot.store.base import Base, Record
@@ -17,7 +17,7 @@ class Image(Record):
 
     `template` is the appliance as it was when the image was asked for (the engine's template document), and
     `attempt` the latest attempt to generate it. `recipe` is the hash of what it is made from, and `lists` the state of
-    the package lists that were read for it: see `services.reuse`.
+    the package lists that were read for it: see `services.reuse`. `options` are the format's (the engine's document).
     """
 
     __tablename__ = "image"
@@ -36,6 +36,8 @@ class Image(Record):
     compress: Mapped[bool] = mapped_column(default=False)
     simulated: Mapped[bool] = mapped_column(default=False)
     boot_test: Mapped[bool] = mapped_column(default=False)
+    options: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    ebs_volume_size: Mapped[int | None]
     template: Mapped[dict[str, Any]] = mapped_column(JSON)
     profile: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     sha256: Mapped[str | None] = mapped_column(index=True)
@@ -46,6 +48,19 @@ class Image(Record):
     timings: Mapped[dict[str, float]] = mapped_column(JSON, default=dict)
     recipe: Mapped[str | None] = mapped_column(index=True)
     lists: Mapped[dict[str, str] | None] = mapped_column(JSON(none_as_null=True))
+
+
+class ImageFile(Base):
+    """A file of an image that is made of several. `size` is bytes."""
+
+    __tablename__ = "image_file"
+    __table_args__ = (UniqueConstraint("image_id", "name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("image.id", ondelete="CASCADE"))
+    name: Mapped[str]
+    sha256: Mapped[str] = mapped_column(index=True)
+    size: Mapped[int] = mapped_column(BigInteger)
 
 
 class ImagePackage(Base):

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from ingot.build import namespace
-from ingot.build.disk.content import divided, measure
+from ingot.build.disk.content import divided, make_mount_point, measure
 from ingot.build.disk.growth import write_growth
 from ingot.build.disk.image import make_disks
 from ingot.build.disk.layout import Layout
+from ingot.build.errors import BuildError
 from tests.unit.build.disk.layouts import EPOCH, laid_out
 
 _PARTITIONING: dict[str, Any] = {
@@ -152,6 +153,21 @@ def test_a_tree_is_divided_by_mount_points_and_stays_as_it_is(tree: Path, tmp_pa
         "/": 10, "/boot": 1, "/var": 3, "/var/lib": 2, "/srv/new": 0,
     }  # fmt: skip
     assert contents["/var/lib"].size == 2 * 4096
+
+
+@pytest.mark.parametrize(
+    ("point", "words"),
+    [
+        ("/var/run/lock", "leads through a link to /run/lock. Mount /run/lock itself"),
+        ("/var/run", "leads through a link to /run."),
+        ("/home/user/notes", "is a file of the image"),
+    ],
+)
+def test_a_mount_point_is_a_directory_of_the_image(tree: Path, point: str, words: str) -> None:
+    (tree / "var/run").symlink_to("/run")
+    with pytest.raises(BuildError, match=words):
+        make_mount_point(tree, point)
+    assert make_mount_point(tree, "/srv/a/b").is_dir()
 
 
 def test_the_machine_is_told_what_grows(layout: Layout, tmp_path: Path) -> None:

@@ -2,13 +2,18 @@
 # Let what the image marks as growing fill its disk. Does nothing where the disk is no larger than it was.
 set -e
 cd /usr/lib/ingot/grow
-udevadm settle --timeout=60 || true
 for definitions in partitions/*; do
-    [ -e "/dev/disk/by-partuuid/${definitions#*/}" ] || continue
-    partition=$(readlink -f "/dev/disk/by-partuuid/${definitions#*/}")
+    link=/dev/disk/by-partuuid/${definitions#*/}
+    udevadm wait --timeout=30 "$link" 2>/dev/null || udevadm settle --timeout=60 || true
+    [ -e "$link" ] || continue
+    partition=$(readlink -f "$link")
     disk=/dev/$(basename "$(dirname "$(readlink -f "/sys/class/block/${partition#/dev/}")")")
     systemd-repart --dry-run=no --definitions="$PWD/$definitions" "$disk"
 done
+if [ -e physical-volumes ] || [ -e logical-volumes ]; then
+    # A volume group is complete when all disks are there.
+    udevadm settle --timeout=60 || true
+fi
 if [ -e physical-volumes ]; then
     while read -r volume; do
         device=$(pvs --noheadings --options pv_name --select "pv_uuid=$volume" | tr -d ' ')

@@ -1,0 +1,3 @@
+#!/bin/sh
+# Runs at every boot.
+echo boot >> /var/lib/boots

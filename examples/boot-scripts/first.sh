@@ -1,0 +1,3 @@
+#!/bin/sh
+# Runs once, before the second.
+date > /var/lib/first-boot
