@@ -1,7 +1,7 @@
 """What bundles are made of: files, directories, packages of the distribution, boot scripts."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from sqlalchemy import func, select
@@ -42,18 +42,20 @@ def find(session: Session, bundle: Bundle, artifact_id: int) -> BundleArtifact:
     return row
 
 
-def children(session: Session, bundle: Bundle, parent: BundleArtifact | None) -> list[BundleArtifact]:
-    """What stands in a bundle itself, or in one of its directories, in order."""
+def inside(session: Session, bundle: Bundle) -> dict[int | None, list[BundleArtifact]]:
+    """{directory's id, or None for the bundle itself: what stands there, in order}, in one query."""
+    found: dict[int | None, list[BundleArtifact]] = {}
     query = select(BundleArtifact).where(BundleArtifact.bundle_id == bundle.id)
-    at = BundleArtifact.parent_id == parent.id if parent else BundleArtifact.parent_id.is_(None)
-    return list(session.scalars(query.where(at).order_by(BundleArtifact.position, BundleArtifact.id)))
+    for row in session.scalars(query.order_by(BundleArtifact.position, BundleArtifact.id)).unique():
+        found.setdefault(row.parent_id, []).append(row)
+    return found
 
 
-def below(session: Session, bundle: Bundle, artifact: BundleArtifact) -> Iterator[BundleArtifact]:
-    """Everything in a directory, and in those in it."""
-    for child in children(session, bundle, artifact):
+def below(everything: Mapping[int | None, list[BundleArtifact]], artifact: BundleArtifact) -> Iterator[BundleArtifact]:
+    """Everything in a directory, and in those in it; `everything` is what `inside` tells."""
+    for child in everything.get(artifact.id, ()):
         yield child
-        yield from below(session, bundle, child)
+        yield from below(everything, child)
 
 
 def add(
@@ -104,7 +106,7 @@ def change(
     with session.no_autoflush:
         _refuse_taken(session, row)
     _set_boot(row, message)
-    for entry in [row, *(below(session, bundle, row) if recursive else ())]:
+    for entry in [row, *(below(inside(session, bundle), row) if recursive else ())]:
         _set_facts(entry, message, own=entry is row)
     dropped: set[str] = set()
     if message.md5sum and row.md5 and message.md5sum.lower() != row.md5:
@@ -116,8 +118,9 @@ def change(
 def remove(session: Session, bundle: Bundle, rows: Sequence[BundleArtifact]) -> set[str]:
     """Remove artifacts with all that lies in them; returns the hashes of their contents, to be swept."""
     hashes = set()
+    everything = inside(session, bundle)
     for row in rows:
-        for entry in [row, *below(session, bundle, row)]:
+        for entry in [row, *below(everything, row)]:
             if entry.attempt is not None:
                 attempts.request_cancel(session, entry.attempt)
             if entry.sha256:

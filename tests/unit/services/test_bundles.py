@@ -106,7 +106,7 @@ def test_only_the_same_software_makes_the_same_image(session: Session, appliance
     target = images.find_target_format(session, appliance.owner, "QCOW2")
 
     def recipe() -> str:
-        return recipe_of(templates.template_of(appliance, None), target, False, Settings())
+        return recipe_of(templates.template_of(appliance, None), target, {}, True, False, Settings())
 
     first = recipe()
     assert recipe() == first

@@ -1,8 +1,7 @@
 """What is in bundles: files, directories, packages of the distribution, boot scripts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
@@ -44,28 +43,20 @@ def _key(call: Call, row: tables.BundleArtifact) -> str | None:
     return key
 
 
-def _with_content(
-    rows: Sequence[tables.BundleArtifact], bundle: tables.Bundle, parent_id: int | None
+def _shown(
+    everything: Mapping[int | None, list[tables.BundleArtifact]], bundle: tables.Bundle, place: int | None
 ) -> list[SoftwareArtifact]:
     """What lies in a place, each directory with what is in it."""
-    inside: dict[int | None, list[tables.BundleArtifact]] = {}
-    for row in rows:
-        inside.setdefault(row.parent_id, []).append(row)
-
-    def shown(place: int | None) -> list[SoftwareArtifact]:
-        return [
-            representations.artifact(row, bundle, None, shown(row.id) if row.is_directory else None)
-            for row in inside.get(place, [])
-        ]
-
-    return shown(parent_id)
+    return [
+        representations.artifact(row, bundle, None, _shown(everything, bundle, row.id) if row.is_directory else None)
+        for row in everything.get(place, [])
+    ]
 
 
 def _represent(call: Call, row: tables.BundleArtifact, bundle: tables.Bundle) -> SoftwareArtifact:
     if not row.is_directory:
         return representations.artifact(row, bundle, _key(call, row))
-    call.session.flush()
-    inside = _with_content(list(bundle_artifacts.below(call.session, bundle, row)), bundle, row.id)
+    inside = _shown(bundle_artifacts.inside(call.session, bundle), bundle, row.id)
     return representations.artifact(row, bundle, None, inside)
 
 
@@ -75,14 +66,12 @@ def _represent(call: Call, row: tables.BundleArtifact, bundle: tables.Bundle) ->
 def get_all(call: Call) -> Message:
     """What is in a bundle, directories with what is in them; with `filename`, those artifacts of that name."""
     bundle = find_bundle(call)
-    statement = select(tables.BundleArtifact).where(tables.BundleArtifact.bundle_id == bundle.id)
-    rows = list(
-        call.session.scalars(statement.order_by(tables.BundleArtifact.position, tables.BundleArtifact.id)).unique()
-    )
+    everything = bundle_artifacts.inside(call.session, bundle)
     if name := call.query.get("filename"):
-        found = [representations.artifact(row, bundle, None) for row in rows if name in (row.name, row.file_name)]
+        rows = [row for entries in everything.values() for row in entries if name in (row.name, row.file_name)]
+        found = [representations.artifact(row, bundle, None) for row in rows]
     else:
-        found = _with_content(rows, bundle, None)
+        found = _shown(everything, bundle, None)
     return SoftwareArtifacts(total=len(found), software_artifacts=found)
 
 
@@ -148,7 +137,7 @@ def update_all(call: Call) -> Message:
         call.sweep(bundle_artifacts.change(call.session, bundle, row, message, recursive=recursive))
         row.position = position
         rows.append(row)
-    others = [row for row in bundle_artifacts.children(call.session, bundle, None) if row not in rows]
+    others = [row for row in bundle_artifacts.inside(call.session, bundle).get(None, []) if row not in rows]
     for position, row in enumerate(others, len(rows)):
         row.position = position
     call.session.flush()
@@ -167,7 +156,9 @@ def delete(call: Call) -> None:
 def delete_all(call: Call) -> None:
     """Remove everything from a bundle."""
     bundle = find_bundle(call)
-    call.sweep(bundle_artifacts.remove(call.session, bundle, bundle_artifacts.children(call.session, bundle, None)))
+    call.sweep(
+        bundle_artifacts.remove(call.session, bundle, bundle_artifacts.inside(call.session, bundle).get(None, []))
+    )
 
 
 @_chapter.operation(
