@@ -5,6 +5,7 @@ bounds in a group of its own. Elsewhere what the program's pid namespace uses is
 the namespace is ended when that is too much; newer kernels also bound the processes of the build's namespace.
 """
 
+import functools
 import os
 import time
 import uuid
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from ingot.build.errors import BuildError
 from ingot.build.namespace import has_own_processes
+from ingot.build.run import run
 from ingot.settings import Settings
 
 _CGROUPS = Path("/sys/fs/cgroup")
@@ -102,19 +104,8 @@ def guarding() -> Iterator[Guard]:
             _PID_MAX.write_text(str(limits.processes + _RESERVED_PIDS), encoding="ascii")
         yield Guard(limits)
         return
-    group = parent / f"{_NAME}{uuid.uuid4().hex}"
-    group.mkdir()
-    try:
-        bounds = {"memory.max": limits.memory, "pids.max": limits.processes}
-        for file, bound in bounds.items():
-            (group / file).write_text(str(bound or "max"), encoding="ascii")
-        (group / "memory.oom.group").write_text("1", encoding="ascii")
-        with suppress(FileNotFoundError):  # a kernel without swap
-            (group / "memory.swap.max").write_text("0", encoding="ascii")
-        enter = ["sh", "-c", 'echo 0 >"$0" && exec "$@"', os.fspath(group / "cgroup.procs")]
-        yield GroupGuard(limits, enter, group=group)
-    finally:
-        _remove(group)
+    with _group(parent, limits) as group:
+        yield GroupGuard(limits, _entering(group), group=group)
 
 
 def are_kept_by_the_kernel() -> bool:
@@ -127,6 +118,28 @@ def _has_own_pid_max() -> bool:
     return has_own_processes() and (int(major), int(minor.split("-")[0])) >= _OWN_PID_MAX
 
 
+@contextmanager
+def _group(parent: Path, limits: Limits) -> Iterator[Path]:
+    """A control group with bounds."""
+    group = parent / f"{_NAME}{uuid.uuid4().hex}"
+    group.mkdir()
+    try:
+        bounds = {"memory.max": limits.memory, "pids.max": limits.processes}
+        for file, bound in bounds.items():
+            (group / file).write_text(str(bound or "max"), encoding="ascii")
+        (group / "memory.oom.group").write_text("1", encoding="ascii")
+        with suppress(FileNotFoundError):  # a kernel without swap
+            (group / "memory.swap.max").write_text("0", encoding="ascii")
+        yield group
+    finally:
+        _remove(group)
+
+
+def _entering(group: Path) -> list[str]:
+    """What a program is started with to be in a group."""
+    return ["sh", "-c", 'echo 0 >"$0" && exec "$@"', os.fspath(group / "cgroup.procs")]
+
+
 def _error(bound: str, setting: str, value: int) -> LimitError:
     return LimitError(
         f"A program of the image took more than {bound}, and was ended. If it needs more, raise "
@@ -134,8 +147,9 @@ def _error(bound: str, setting: str, value: int) -> LimitError:
     )
 
 
+@functools.cache
 def _delegated() -> Path | None:
-    """The control group below which we may make groups with bounds, if there is one."""
+    """The control group below which we may make groups with bounds and put programs into, if there is one."""
     for place in _candidates():
         control = place / "cgroup.subtree_control"
         try:
@@ -143,8 +157,11 @@ def _delegated() -> Path | None:
                 control.write_text(" ".join(f"+{name}" for name in sorted(_CONTROLLERS)), encoding="ascii")
         except OSError:
             continue
-        if os.access(place, os.W_OK):
+        with suppress(OSError, BuildError):
             _remove_leftovers(place)
+            # The kernel has more rules than can be read from the files: try.
+            with _group(place, Limits(0, 0, 0)) as group:
+                run([*_entering(group), "true"])
             return place
     return None
 
