@@ -34,9 +34,6 @@ class Settings(BaseSettings):
         description="Dated archives by archive, as JSON: addresses in which {time} stands for a time such as "
         "20260131T060000Z. They answer for times before the first snapshot of the package lists.",
     )
-    distributions_file: Path | None = Field(
-        default=None, description="A YAML file that defines further distributions; see the reference of distributions."
-    )
     package_lists_max_age: int = Field(
         default=3600, description="Seconds after which a build fetches a distribution's package lists again."
     )
@@ -74,6 +71,7 @@ class Settings(BaseSettings):
     )
     lease_seconds: int = Field(default=20, description="Seconds of silence after which a worker counts as lost.")
     parallel_builds: int = Field(default=2, description="Builds that a worker runs at once.")
+    parallel_publications: int = Field(default=4, description="Publications that a worker uploads at once.")
     packages_max_age: int = Field(default=86400, description="Seconds after which a package index is refreshed.")
     build_memory_limit: int = Field(
         default=4096, ge=0, description="MB of memory that a package's script may take in a build; 0 for no bound."

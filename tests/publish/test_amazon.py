@@ -12,8 +12,9 @@ from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
 from ingot.messages.account import CredAccountAws
-from ingot.messages.extensions import CredAccountS3, PublishImageS3
+from ingot.messages.extension import CredAccountS3, PublishImageS3
 from ingot.messages.image import PublishImageAws
+from ingot.publish import targets
 from ingot.publish.aws import AwsTarget
 from ingot.publish.s3 import S3Target, aws_client
 from ingot.publish.target import PublishError, Source
@@ -59,12 +60,12 @@ def test_an_object_arrives_whole(amazon: str, large_file: Source) -> None:
     client = _bucket(amazon, "whole")
     notes = Notes()
     image = PublishImageS3(bucket="whole", key="images/web.qcow2")
-    published = S3Target(_s3(amazon), image, large_file, notes.journal()).publish()
+    published = S3Target(_s3(amazon), image, large_file, notes.journal()).run()
     assert published.cloud_id == "whole/images/web.qcow2"
     answer = client.get_object(Bucket="whole", Key="images/web.qcow2")
     assert hashlib.sha256(answer["Body"].read()).hexdigest() == large_file.sha256
     assert answer["Metadata"] == {"sha256": large_file.sha256}
-    assert notes.last == {}
+    assert notes.last == {"published": [published.cloud_id, published.location]}
     assert notes.reports[-1] == (large_file.size, large_file.size)
 
 
@@ -82,7 +83,7 @@ def test_an_upload_that_died_sends_only_what_is_missing(amazon: str, large_file:
     state = {"bucket": "resumed", "key": large_file.file_name, "upload": upload}
     notes = Notes()
     target = S3Target(_s3(amazon), image, large_file, notes.journal(state))
-    target.publish()
+    target.run()
     body = client.get_object(Bucket="resumed", Key=large_file.file_name)["Body"].read()
     assert hashlib.sha256(body).hexdigest() == large_file.sha256
     assert client.list_multipart_uploads(Bucket="resumed").get("Uploads", []) == []
@@ -93,7 +94,7 @@ def test_an_upload_that_is_given_up_leaves_nothing(amazon: str, large_file: Sour
     image = PublishImageS3(bucket="aborted")
     dying = Notes(dies_after=1)
     with pytest.raises(Broken):
-        S3Target(_s3(amazon), image, large_file, dying.journal()).publish()
+        S3Target(_s3(amazon), image, large_file, dying.journal()).run()
     assert len(client.list_multipart_uploads(Bucket="aborted")["Uploads"]) == 1
     S3Target(_s3(amazon), image, large_file, Notes().journal(dying.last)).abort()
     assert client.list_multipart_uploads(Bucket="aborted").get("Uploads", []) == []
@@ -103,7 +104,7 @@ def test_an_upload_that_is_given_up_leaves_nothing(amazon: str, large_file: Sour
 
 def test_a_bucket_that_is_not_there_is_named_in_the_store_s_words(amazon: str, large_file: Source) -> None:
     with pytest.raises(PublishError, match="The specified bucket does not exist"):
-        S3Target(_s3(amazon), PublishImageS3(bucket="nowhere"), large_file, Notes().journal()).publish()
+        S3Target(_s3(amazon), PublishImageS3(bucket="nowhere"), large_file, Notes().journal()).run()
 
 
 def _snapshot_blocks(snapshot: str) -> dict[int, bytes]:
@@ -119,7 +120,7 @@ def _expected_blocks(source: Source) -> dict[int, bytes]:
 
 def test_a_raw_disk_becomes_a_snapshot_and_a_machine_image(aws: str, raw_disk: Source) -> None:
     notes = Notes()
-    published = AwsTarget(_AWS, _aws_image(), raw_disk, notes.journal()).publish()
+    published = AwsTarget(_AWS, _aws_image(), raw_disk, notes.journal()).run()
     ec2: Any = aws_client("ec2", _AWS, "eu-west-1", aws)
     image = ec2.describe_images(ImageIds=[published.cloud_id])["Images"][0]
     assert image["Name"] == f"Web server 1.0 {raw_disk.sha256[:12]}"
@@ -127,27 +128,25 @@ def test_a_raw_disk_becomes_a_snapshot_and_a_machine_image(aws: str, raw_disk: S
     # Blocks that hold nothing were not sent.
     assert _snapshot_blocks(snapshot) == _expected_blocks(raw_disk)
     assert published.location == "eu-west-1"
-    assert notes.last == {}
+    assert notes.last == {"published": [published.cloud_id, published.location]}
     # Published again: the same machine image, not another of the same name.
-    again = AwsTarget(
-        _AWS, _aws_image(), raw_disk, Notes().journal({"snapshot": snapshot, "complete": True})
-    ).publish()
+    again = AwsTarget(_AWS, _aws_image(), raw_disk, Notes().journal({"snapshot": snapshot, "complete": True})).run()
     assert again.cloud_id == published.cloud_id
 
 
 def test_a_snapshot_that_died_goes_on_where_it_was(aws: str, raw_disk: Source) -> None:
     dying = Notes(dies_after=1)
     with pytest.raises(Broken):
-        AwsTarget(_AWS, _aws_image(), raw_disk, dying.journal()).publish()
+        AwsTarget(_AWS, _aws_image(), raw_disk, dying.journal()).run()
     notes = Notes()
-    AwsTarget(_AWS, _aws_image(), raw_disk, notes.journal(dying.last)).publish()
+    AwsTarget(_AWS, _aws_image(), raw_disk, notes.journal(dying.last)).run()
     assert _snapshot_blocks(dying.last["snapshot"]) == _expected_blocks(raw_disk)
 
 
 def test_a_snapshot_that_is_given_up_is_removed(aws: str, raw_disk: Source) -> None:
     dying = Notes(dies_after=2)
     with pytest.raises(Broken):
-        AwsTarget(_AWS, _aws_image(), raw_disk, dying.journal()).publish()
+        AwsTarget(_AWS, _aws_image(), raw_disk, dying.journal()).run()
     backend = ec2_backends["123456789012"]["eu-west-1"]
     assert dying.last["snapshot"] in backend.snapshots
     AwsTarget(_AWS, _aws_image(), raw_disk, Notes().journal(dying.last)).abort()
@@ -162,6 +161,6 @@ def test_regions_can_be_chosen_from(aws: str, raw_disk: Source) -> None:
 
 def test_what_cannot_work_is_refused_at_once(raw_disk: Source) -> None:
     with pytest.raises(PublishError, match="lacks region"):
-        AwsTarget.check(PublishImageAws(), "aws")
+        targets.check(PublishImageAws(), "aws")
     with pytest.raises(PublishError, match=r"format qcow2 .* generate one as aws"):
-        AwsTarget.check(_aws_image(), "qcow2")
+        targets.check(_aws_image(), "qcow2")

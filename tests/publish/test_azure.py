@@ -11,6 +11,7 @@ from azure.storage.blob import BlobServiceClient
 from ingot.build.boot import free_port
 from ingot.messages.account import CredAccountAzure
 from ingot.messages.image import PublishImageAzure
+from ingot.publish import targets
 from ingot.publish.azure import AzureTarget, remove_page_blob, upload_page_blob
 from ingot.publish.target import PublishError, Source
 from tests.publish.conftest import Broken, Notes, as_format
@@ -75,10 +76,10 @@ def test_a_blob_that_died_goes_on_and_one_that_is_given_up_is_removed(
 def test_what_azure_would_not_take_is_refused_before_anything_is_sent(raw_disk: Source, large_file: Source) -> None:
     complete = {"storage_account": "s", "container": "c", "blob": "b.vhd", "display_name": "d"}
     with pytest.raises(PublishError, match="lacks container, blob"):
-        AzureTarget.check(PublishImageAzure(storage_account="s", display_name="d"), "azure")
+        targets.check(PublishImageAzure(storage_account="s", display_name="d"), "azure")
     source = as_format(raw_disk, "azure")
     image = PublishImageAzure(**{**complete, "blob": "disk"})
     with pytest.raises(PublishError, match=r"must end in \.vhd"):
-        AzureTarget(CredAccountAzure(), image, source, Notes().journal()).publish()
+        AzureTarget(CredAccountAzure(), image, source, Notes().journal()).run()
     with pytest.raises(PublishError, match="tenantId"):
-        AzureTarget(CredAccountAzure(), PublishImageAzure(**complete), source, Notes().journal()).publish()
+        AzureTarget(CredAccountAzure(), PublishImageAzure(**complete), source, Notes().journal()).run()

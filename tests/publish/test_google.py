@@ -168,7 +168,7 @@ def test_an_archive_becomes_an_image_and_its_object_goes(
 ) -> None:
     source = as_format(large_file, "google")
     notes = Notes()
-    published = GoogleTarget(account, _image(), source, notes.journal()).publish()
+    published = GoogleTarget(account, _image(), source, notes.journal()).run()
     assert published.cloud_id == f"web-{source.sha256[:12]}"
     image = google.images[published.cloud_id]
     assert image["content"] == source.file.read_bytes()
@@ -177,7 +177,7 @@ def test_an_archive_becomes_an_image_and_its_object_goes(
     assert (google.buckets["images"]["location"], google.buckets["images"]["storageClass"]) == ("EU", "NEARLINE")
     assert google.objects == {}
     assert notes.reports[-1] == (source.size, source.size)
-    assert notes.last == {}
+    assert notes.last == {"published": [published.cloud_id, published.location]}
 
 
 def test_an_upload_that_died_goes_on_where_google_says(
@@ -186,10 +186,10 @@ def test_an_upload_that_died_goes_on_where_google_says(
     source = as_format(large_file, "google")
     dying = Notes(dies_after=1)
     with pytest.raises(Broken):
-        GoogleTarget(account, _image(), source, dying.journal()).publish()
+        GoogleTarget(account, _image(), source, dying.journal()).run()
     (name,) = google.uploads
     google.uploads[name] += source.file.read_bytes()[: 3 << 20]
-    published = GoogleTarget(account, _image(), source, Notes().journal(dying.last)).publish()
+    published = GoogleTarget(account, _image(), source, Notes().journal(dying.last)).run()
     assert google.images[published.cloud_id]["content"] == source.file.read_bytes()
 
 
@@ -197,7 +197,7 @@ def test_what_is_given_up_leaves_nothing(google: Google, account: CredAccountGoo
     source = as_format(large_file, "google")
     dying = Notes(dies_after=1)
     with pytest.raises(Broken):
-        GoogleTarget(account, _image(), source, dying.journal()).publish()
+        GoogleTarget(account, _image(), source, dying.journal()).run()
     GoogleTarget(account, _image(), source, Notes().journal(dying.last)).abort()
     assert (google.uploads, google.objects) == ({}, {})
 
@@ -206,8 +206,8 @@ def test_faults_are_told_in_google_s_words(google: Google, account: CredAccountG
     source = as_format(large_file, "google")
     google.refuses_images = "The disk is no disk"
     with pytest.raises(PublishError, match="The disk is no disk"):
-        GoogleTarget(account, _image(), source, Notes().journal()).publish()
+        GoogleTarget(account, _image(), source, Notes().journal()).run()
     with pytest.raises(PublishError, match="is no diskNamePrefix"):
-        GoogleTarget(account, _image(disk_name_prefix="9"), source, Notes().journal()).publish()
+        GoogleTarget(account, _image(disk_name_prefix="9"), source, Notes().journal()).run()
     with pytest.raises(PublishError, match="no key file of a service account"):
-        GoogleTarget(CredAccountGoogle(), _image(), source, Notes().journal()).publish()
+        GoogleTarget(CredAccountGoogle(), _image(), source, Notes().journal()).run()

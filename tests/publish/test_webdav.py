@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ingot.messages.extensions import CredAccountWebDav, PublishImageWebDav
+from ingot.messages.extension import CredAccountWebDav, PublishImageWebDav
 from ingot.publish.target import PublishError, Source
 from ingot.publish.webdav import WebDavTarget
 from tests.publish.conftest import Notes
@@ -37,19 +37,19 @@ def _sha256(file: Path) -> str:
 
 def test_a_file_is_in_its_place_when_it_is_whole(address: str, root: Path, large_file: Source) -> None:
     notes = Notes()
-    published = _target(address, "images/", large_file, notes).publish()
+    published = _target(address, "images/", large_file, notes).run()
     assert published.location == f"{address}/images/Web%20server-1.0.qcow2"
     directory = root / "files" / "images"
     assert [file.name for file in directory.iterdir()] == ["Web server-1.0.qcow2"]
     assert _sha256(directory / "Web server-1.0.qcow2") == large_file.sha256
     assert notes.reports[-1] == (large_file.size, large_file.size)
-    assert notes.last == {}
+    assert notes.last == {"published": [published.cloud_id, published.location]}
 
 
 def test_a_server_without_move_has_the_file_too(tmp_path: Path, large_file: Source) -> None:
     root = tmp_path / "plain"
     with web_dav(root, _LOGIN, moves=False) as address:
-        _target(address, "disk.qcow2", large_file, Notes()).publish()
+        _target(address, "disk.qcow2", large_file, Notes()).run()
     assert [file.name for file in (root / "files").iterdir()] == ["disk.qcow2"]
     assert _sha256(root / "files" / "disk.qcow2") == large_file.sha256
 
@@ -66,8 +66,8 @@ def test_what_was_given_up_is_removed(address: str, root: Path, large_file: Sour
 
 def test_faults_are_told(address: str, large_file: Source) -> None:
     with pytest.raises(PublishError, match="401 Unauthorized"):
-        _target(address, "x", large_file, Notes(), "wrong").publish()
+        _target(address, "x", large_file, Notes(), "wrong").run()
     with pytest.raises(PublishError, match="must not leave"):
-        _target(address, "../x", large_file, Notes()).publish()
+        _target(address, "../x", large_file, Notes()).run()
     with pytest.raises(PublishError, match="could not be reached"):
-        _target("http://127.0.0.1:1", "x", large_file, Notes()).publish()
+        _target("http://127.0.0.1:1", "x", large_file, Notes()).run()

@@ -1,6 +1,7 @@
 """All chapters of the API that are there."""
 
 from ingot.api.extensions import evidence
+from ingot.api.extensions import publications as publication_extensions
 from ingot.api.operation import Operation
 from ingot.api.operations import (
     apikey,
@@ -11,12 +12,14 @@ from ingot.api.operations import (
     applianceosprofile,
     appliancepartitions,
     categories,
+    deployments,
     machineimage,
     mysoftware,
     mysoftwareartifacts,
     mysoftwaretransfers,
     os,
     osmilestone,
+    publication,
     targetformat,
     targetplatform,
     user,
@@ -28,7 +31,8 @@ from ingot.api.operations import (
 
 def all_extensions() -> list[Operation]:
     """The operations that the original's API does not have."""
-    return [operation for chapter in evidence.CHAPTERS for operation in chapter.operations]
+    chapters = (*evidence.CHAPTERS, *publication_extensions.CHAPTERS)
+    return [operation for chapter in chapters for operation in chapter.operations]
 
 
 def all_operations() -> list[Operation]:
@@ -48,6 +52,8 @@ def all_operations() -> list[Operation]:
         machineimage,
         targetformat,
         targetplatform,
+        publication,
+        deployments,
         usercloudaccount,
         apikey,
         usersshkeys,

@@ -89,6 +89,10 @@ def _answer(
     call = Call(server, request, content, received=received)
     if not operation.authenticated:
         return _run(operation, call)
+    if operation.own_transactions:
+        with server.database.transaction(read_only=True) as session:
+            _admit(operation, server, request, session)
+        return _run(operation, call)
     if operation.writes:
         # Nobody waits for the write lock while a password is verified or a document is read.
         with server.database.transaction(read_only=True) as session:

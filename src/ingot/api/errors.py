@@ -19,7 +19,7 @@ from ingot.store.artifacts import ArtifactError
 from ingot.store.base import now
 
 #: Query parameters whose values are secrets: no message and no log shows them.
-SECRET_PARAMETERS = ("downloadId", "signature", "autopasswd", "password", "apiKey")
+SECRET_PARAMETERS = ("downloadId", "id", "signature", "autopasswd", "password", "apiKey")
 _SECRET = re.compile(rf"(?i)\b({'|'.join(SECRET_PARAMETERS)})=[^&\s]*")
 #: When to try again what is refused because there are too many.
 _RETRY_SECONDS = 10

@@ -127,7 +127,8 @@ Handler = Callable[[Call], Message | Response | None]
 @dataclass(frozen=True)
 class Operation:
     """A declared operation. `upload` is the largest body in bytes for operations that take a file; an `optional_body`
-    may be empty. One that `stream`s takes files of any size, which go to the artifacts while they come.
+    may be empty. One that `stream`s takes files of any size, which go to the artifacts while they come. One with
+    `own_transactions` is called outside any: it waits for others, and holds none meanwhile.
     """
 
     name: str
@@ -143,6 +144,7 @@ class Operation:
     authenticated: bool
     upload: int | None
     optional_body: bool
+    own_transactions: bool
     stream: bool
 
     @property
@@ -172,6 +174,7 @@ class Chapter:
         authenticated: bool = True,
         upload: int | None = None,
         optional_body: bool = False,
+        own_transactions: bool = False,
         stream: bool = False,
     ) -> Callable[[Handler], Handler]:
         """Declare the decorated handler as an operation."""
@@ -192,6 +195,7 @@ class Chapter:
                     authenticated=authenticated,
                     upload=upload,
                     optional_body=optional_body,
+                    own_transactions=own_transactions,
                     stream=stream,
                 )
             )

@@ -54,6 +54,10 @@ class Job(ABC):
         del settings
         return 1
 
+    def enqueue_due(self, session: Session, settings: Settings) -> None:
+        """Put into the queue what is due without being asked for; called every few seconds by one worker at a time."""
+        del session, settings
+
     @abstractmethod
     def command(self, session: Session, place: Workplace) -> Sequence[str] | None:
         """The program that does it; None when nobody wants its result any more."""

@@ -6,9 +6,11 @@ from ingot.jobs.appliance_export import ApplianceExportJob
 from ingot.jobs.appliance_import import ApplianceImportJob
 from ingot.jobs.bundle_export import BundleExportJob
 from ingot.jobs.bundle_import import BundleImportJob
+from ingot.jobs.deployment import DeploymentJob, TerminationJob
 from ingot.jobs.fetch_artifact import FetchArtifactJob
 from ingot.jobs.generation import Generation
 from ingot.jobs.job import Job
+from ingot.jobs.publication import PublicationCleanup, PublicationJob
 from ingot.jobs.refresh import PackageRefresh
 
 JOBS: Mapping[str, Job] = {
@@ -21,5 +23,9 @@ JOBS: Mapping[str, Job] = {
         BundleImportJob(),
         BundleExportJob(),
         FetchArtifactJob(),
+        PublicationJob(),
+        PublicationCleanup(),
+        DeploymentJob(),
+        TerminationJob(),
     )
 }

@@ -2,6 +2,7 @@
 
 import json
 import time
+from typing import Any
 
 _SECONDS = 0.5
 
@@ -22,7 +23,7 @@ class Progress:
         print(json.dumps({"stage": stage, "percentage": percentage, "message": message}), flush=True)
 
 
-def finish(error: str | None = None, detail: str = "") -> int:
+def finish(error: str | None = None, detail: str = "", *, result: dict[str, Any] | None = None) -> int:
     """Say how it ended; returns the program's status."""
-    print(json.dumps({"result": {}} if error is None else {"error": error, "detail": detail}), flush=True)
+    print(json.dumps({"result": result or {}} if error is None else {"error": error, "detail": detail}), flush=True)
     return 0 if error is None else 1

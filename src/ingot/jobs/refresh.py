@@ -1,11 +1,13 @@
 """Refresh the package index of one distribution: `python -m ingot.jobs.refresh DISTRIBUTION_ID`."""
 
+import datetime as dt
 import json
 import os
 import sys
 from collections.abc import Sequence
 from typing import ClassVar
 
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from ingot.build.distributions import find_distribution
@@ -13,8 +15,9 @@ from ingot.build.errors import BuildError
 from ingot.build.families import repository_of
 from ingot.jobs.job import Job, Workplace
 from ingot.process import die_with_parent
-from ingot.services import milestones, package_index
+from ingot.services import attempts, milestones, package_index
 from ingot.settings import Settings
+from ingot.store.base import now
 from ingot.store.database import Database
 from ingot.store.tables import Distribution
 
@@ -23,6 +26,17 @@ class PackageRefresh(Job):
     """Refreshes the package index of a distribution; what it finds it enters itself."""
 
     kind: ClassVar[str] = package_index.JOB
+
+    def enqueue_due(self, session: Session, settings: Settings) -> None:
+        """Every index that is older than the operator wants."""
+        old = now() - dt.timedelta(seconds=settings.packages_max_age)
+        query = select(Distribution).where(
+            Distribution.active,
+            or_(Distribution.packages_refreshed.is_(None), Distribution.packages_refreshed < old),
+        )
+        for distribution in session.scalars(query):
+            if attempts.may_enqueue(session, self.kind, distribution.id):
+                attempts.enqueue(session, self.kind, distribution.id)
 
     def command(self, session: Session, place: Workplace) -> Sequence[str]:
         """This module."""

@@ -17,20 +17,18 @@ from collections import Counter
 from pathlib import Path
 
 import structlog
-from sqlalchemy import or_, select
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from ingot.jobs.kinds import JOBS
 from ingot.jobs.runner import Runner, remove_scratch
 from ingot.logs import set_up_logs
 from ingot.process import die_with_parent
-from ingot.services import appliance_exports, appliance_imports, artifacts, attempts, package_index
+from ingot.services import appliance_exports, appliance_imports, artifacts, attempts
 from ingot.services.secrets import server_secret
 from ingot.settings import Settings
 from ingot.store.artifacts import LocalArtifacts
 from ingot.store.base import now
 from ingot.store.database import QUEUE_LOCK, Database
-from ingot.store.tables import Distribution
 
 LOCK_FILE = "worker.lock"
 _log = structlog.get_logger()
@@ -117,14 +115,8 @@ class Worker:
         with self._database.transaction() as session:
             self._database.exclude_others(session, QUEUE_LOCK)
             lost = attempts.reap(session)
-            old = now() - dt.timedelta(seconds=self._settings.packages_max_age)
-            query = select(Distribution).where(
-                Distribution.active,
-                or_(Distribution.packages_refreshed.is_(None), Distribution.packages_refreshed < old),
-            )
-            for distribution in session.scalars(query):
-                if attempts.may_enqueue(session, package_index.JOB, distribution.id):
-                    attempts.enqueue(session, package_index.JOB, distribution.id)
+            for job in JOBS.values():
+                job.enqueue_due(session, self._settings)
             forgotten = now() - dt.timedelta(seconds=self._settings.transfer_lifetime)
             hashes = appliance_exports.delete_old(session, forgotten)
             hashes |= appliance_imports.delete_old(session, forgotten)

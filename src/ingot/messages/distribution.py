@@ -11,8 +11,7 @@ from ingot.messages.target import ImageFormat, TargetFormat
 
 WindowsProfileEdition = Literal["DATACENTER", "STANDARD", "ENTERPRISE", "WEBSERVER", "UNKNOWN"]
 WindowsProfileType = Literal["FULL", "CORE", "UNKNOWN"]
-#: The last one is no word of the original's: its clients refuse documents that have it.
-DistributionArch = Literal["i386", "i586", "i686", "noarch", "x86_64", "aarch64"]
+DistributionArch = Literal["i386", "i586", "i686", "noarch", "x86_64"]
 DistributionFamily = Literal["linux", "unix", "windows"]
 DistributionName = Literal[
     "CentOS",
@@ -25,10 +24,7 @@ DistributionName = Literal[
     "SUSE Linux Enterprise Server",
     "Ubuntu",
     "Windows",
-    "Fedora",  # no word of the original's either
 ]
-#: What the original's clients do not know.
-LATER_WORDS = frozenset({"aarch64", "Fedora"})
 
 
 class DistribProfile(UForgeObject):

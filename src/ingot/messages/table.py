@@ -6,13 +6,14 @@ import types
 import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, cast
 
 from ingot.messages.base import Items, Lexical, Message, Nillable
 
 #: The API's namespace; root elements and the names of subtypes are in it.
 NAMESPACE = "http://www.usharesoft.com/uforge"
 
+_M = TypeVar("_M", bound=Message)
 Kind = Literal["text", "boolean", "int", "long", "integer", "float", "time", "binary", "message"]
 _KINDS: dict[Any, Kind] = {bool: "boolean", int: "integer", float: "float", bytes: "binary", dt.datetime: "time"}
 
@@ -67,6 +68,11 @@ def subtypes(message_type: type[Message]) -> dict[str, type[Message]]:
     for subtype in message_type.__subclasses__():
         found |= subtypes(subtype)
     return found
+
+
+def subtype(message_type: type[_M], name: str) -> type[_M]:
+    """The concrete type of this schema name that may stand where `message_type` is declared; KeyError for none."""
+    return cast("type[_M]", subtypes(message_type)[name])
 
 
 def element_of(message_type: type[Message]) -> str:

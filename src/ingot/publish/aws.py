@@ -31,8 +31,6 @@ _ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "i386": "i386", "aarch6
 class AwsTarget(Target[CredAccountAws, PublishImageAws]):
     """A snapshot, then an image of it."""
 
-    FORMATS: ClassVar[tuple[str, ...]] = ("aws",)
-    REQUIRED: ClassVar[tuple[str, ...]] = ("region",)
     #: Another server than Amazon's own.
     endpoint: ClassVar[str | None] = None
 
@@ -42,7 +40,6 @@ class AwsTarget(Target[CredAccountAws, PublishImageAws]):
         with in_their_words("Amazon"):
             snapshot = self._snapshot()
             image_id = self._register(snapshot)
-        self.journal.forget()
         return Published(image_id, region)
 
     def abort(self) -> None:

@@ -3,7 +3,7 @@
 import contextlib
 import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, ClassVar
+from typing import Any
 
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.identity import ClientSecretCredential
@@ -26,9 +26,6 @@ _AT_ONCE, _STRIDE = 4, 16
 class AzureTarget(Target[CredAccountAzure, PublishImageAzure]):
     """A blob in a storage account, and an image in a resource group."""
 
-    FORMATS: ClassVar[tuple[str, ...]] = ("azure",)
-    REQUIRED: ClassVar[tuple[str, ...]] = ("storage_account", "container", "blob", "display_name")
-
     def publish(self) -> Published:
         """Upload the blob and make the image; on Azure Stack (an account with an address) the blob alone."""
         if not str(self.image.blob).endswith(".vhd"):
@@ -42,7 +39,6 @@ class AzureTarget(Target[CredAccountAzure, PublishImageAzure]):
             cloud_id = blob.url
             if not self.account.endpoint_url:
                 cloud_id = self._make_image(storage, blob.url)
-        self.journal.forget()
         return Published(cloud_id, blob.url)
 
     def abort(self) -> None:

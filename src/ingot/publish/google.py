@@ -31,8 +31,6 @@ _POLL_SECONDS = 3.0
 class GoogleTarget(Target[CredAccountGoogle, PublishImageGoogle]):
     """A resumable upload whose address outlives us; the object goes once the image is there."""
 
-    FORMATS: ClassVar[tuple[str, ...]] = ("google",)
-    REQUIRED: ClassVar[tuple[str, ...]] = ("project_id", "bucket", "disk_name_prefix")
     #: Other servers than Google's own: of storage and of machines.
     storage_endpoint: ClassVar[str | None] = None
     compute_endpoint: ClassVar[str] = _COMPUTE
@@ -47,7 +45,6 @@ class GoogleTarget(Target[CredAccountGoogle, PublishImageGoogle]):
             self._make_image(session, name, blob)
             with contextlib.suppress(NotFound):
                 blob.delete()
-        self.journal.forget()
         return Published(name, f"projects/{self.image.project_id}/global/images/{name}")
 
     def abort(self) -> None:

@@ -1,4 +1,4 @@
-"""libvirt: an image becomes a volume of a storage pool, and machines are started over it.
+"""libvirt: an image becomes a volume of a storage pool.
 
 Through libvirt's own program: the same code then reaches this host and, by SSH, any other.
 """
@@ -9,48 +9,16 @@ import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar
-from xml.sax.saxutils import escape, quoteattr
 
 from ingot.build.errors import BuildError
 from ingot.build.run import Argument, require, run
 from ingot.build.sparse import data
-from ingot.messages.extensions import CredAccountLibvirt, PublishImageLibvirt
-from ingot.publish.machine import Machine, MachineState, Wanted
+from ingot.messages.extension import CredAccountLibvirt, PublishImageLibvirt
 from ingot.publish.target import Published, PublishError, Target
 
 _PIECE = 64 << 20
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,200}")
-_STATES: dict[str, MachineState] = {
-    "running": "running",
-    "idle": "running",
-    "paused": "running",
-    "in shutdown": "running",
-    "shut off": "stopped",
-    "crashed": "failed",
-}
-_DOMAIN = """\
-<domain type={kind}>
-  <name>{name}</name>
-  <memory unit="MiB">{memory}</memory>
-  <vcpu>{cores}</vcpu>
-  <os><type arch="x86_64">hvm</type><boot dev="hd"/></os>
-  <features><acpi/><apic/></features>
-  <cpu mode={cpu}/>
-  <devices>
-    <disk type="volume" device="disk">
-      <driver name="qemu" type="qcow2"/>
-      <source pool={pool} volume={volume}/>
-      <target dev="vda" bus="virtio"/>
-    </disk>
-    {interface}
-    <channel type="unix"><target type="virtio" name="org.qemu.guest_agent.0"/></channel>
-    <serial type="pty"/>
-    <console type="pty"/>
-    <rng model="virtio"><backend model="random">/dev/urandom</backend></rng>
-  </devices>
-</domain>
-"""
+#: Names of volumes and machines.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,200}")
 
 
 class Host:
@@ -96,9 +64,6 @@ class Host:
 class LibvirtTarget(Target[CredAccountLibvirt, PublishImageLibvirt]):
     """A volume, uploaded piece by piece; its holes are not sent."""
 
-    FORMATS: ClassVar[tuple[str, ...]] = ("qcow2", "raw")
-    REQUIRED: ClassVar[tuple[str, ...]] = ("storage_pool", "display_name")
-
     def publish(self) -> Published:
         """Make the volume and fill it."""
         pool, volume = str(self.image.storage_pool), self._volume()
@@ -108,7 +73,6 @@ class LibvirtTarget(Target[CredAccountLibvirt, PublishImageLibvirt]):
         # What was made as raw bytes is found to be what it is.
         host.ask("pool-refresh", pool)
         path = host.ask("vol-path", volume, "--pool", pool).strip()
-        self.journal.forget()
         return Published(f"{pool}/{volume}", path)
 
     def abort(self) -> None:
@@ -122,7 +86,7 @@ class LibvirtTarget(Target[CredAccountLibvirt, PublishImageLibvirt]):
 
     def _volume(self) -> str:
         name = f"{self.image.display_name}.{self.source.format}"
-        if not _NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             raise PublishError(
                 f"{self.image.display_name!r} is no name for a volume: use letters, digits, '.', '_', '+' and '-'."
             )
@@ -161,81 +125,3 @@ class LibvirtTarget(Target[CredAccountLibvirt, PublishImageLibvirt]):
             host.ask("vol-upload", volume, place, "--pool", pool, *where, pass_fds=(descriptor,))
         finally:
             os.close(descriptor)
-
-
-def start(account: CredAccountLibvirt, image: PublishImageLibvirt, wanted: Wanted) -> Machine:
-    """Start a machine over a published image, which it does not change. Raises PublishError."""
-    host = Host(account)
-    pool, _, base = str(image.cloud_id).partition("/")
-    volume = f"{wanted.name}.qcow2"
-    if not _NAME.fullmatch(volume):
-        raise PublishError(f"{wanted.name!r} is no name for a machine: use letters, digits, '.', '_', '+' and '-'.")
-    if host.has("dominfo", wanted.name):
-        raise PublishError(f"The host already has a machine {wanted.name}. Choose another name.")
-    capacity = _capacity(host, pool, base)
-    kind = base.rpartition(".")[2]
-    backing = ["--backing-vol", base, "--backing-vol-format", kind]
-    host.ask("vol-create-as", pool, volume, f"{capacity}B", "--format", "qcow2", *backing)
-    try:
-        with tempfile.NamedTemporaryFile("w", suffix=".xml", encoding="utf-8") as file:
-            file.write(_description(host, wanted, image, pool, volume))
-            file.flush()
-            host.ask("define", file.name)
-        host.ask("start", wanted.name)
-    except PublishError:
-        terminate(account, image, wanted.name)
-        raise
-    return Machine(id=wanted.name, name=wanted.name, state="running", provider="libvirt")
-
-
-def look(account: CredAccountLibvirt, machine_id: str) -> Machine:
-    """How a machine is. One that is not there any more is `gone`."""
-    host = Host(account)
-    if not host.has("dominfo", machine_id):
-        return Machine(id=machine_id, name=machine_id, state="gone", provider="libvirt")
-    state = host.ask("domstate", machine_id).strip()
-    address = ""
-    if state == "running":
-        found = re.search(r"(\d+\.\d+\.\d+\.\d+)/", host.ask("domifaddr", machine_id))
-        address = found[1] if found else ""
-    return Machine(
-        id=machine_id, name=machine_id, state=_STATES.get(state, "failed"), hostname=address, provider="libvirt"
-    )
-
-
-def terminate(account: CredAccountLibvirt, image: PublishImageLibvirt, machine_id: str) -> None:
-    """End a machine and remove its disk; one that is gone already is no error."""
-    host = Host(account)
-    pool = str(image.cloud_id).partition("/")[0]
-    if host.has("dominfo", machine_id):
-        if host.ask("domstate", machine_id).strip() != "shut off":
-            host.ask("destroy", machine_id)
-        host.ask("undefine", machine_id, "--nvram")
-    if host.has("vol-info", f"{machine_id}.qcow2", "--pool", pool):
-        host.ask("vol-delete", f"{machine_id}.qcow2", "--pool", pool)
-
-
-def _capacity(host: Host, pool: str, volume: str) -> int:
-    text = host.ask("vol-info", volume, "--pool", pool, "--bytes")
-    found = re.search(r"Capacity:\s+(\d+)", text)
-    if found is None:
-        raise PublishError(f"libvirt does not say how large the volume {volume} is.", text)
-    return int(found[1])
-
-
-def _description(host: Host, wanted: Wanted, image: PublishImageLibvirt, pool: str, volume: str) -> str:
-    has_kvm = "<domain type='kvm'" in host.ask("capabilities") and host.has("domcapabilities", "--virttype", "kvm")
-    interface = '<interface type="user"><model type="virtio"/></interface>'
-    if image.network:
-        source = f"<source network={quoteattr(image.network)}/>"
-        interface = f'<interface type="network">{source}<model type="virtio"/></interface>'
-    return _DOMAIN.format(
-        kind=quoteattr("kvm" if has_kvm else "qemu"),
-        cpu=quoteattr("host-passthrough" if has_kvm else "maximum"),
-        name=escape(wanted.name),
-        memory=wanted.memory,
-        cores=wanted.cores,
-        pool=quoteattr(pool),
-        volume=quoteattr(volume),
-        interface=interface,
-    )

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 from keystoneauth1.exceptions import ClientException
 from keystoneauth1.identity.generic import Password
@@ -37,9 +37,6 @@ _DISK_FORMATS = {
 class OpenStackTarget(Target[CredAccountOpenStack, PublishImageOpenStack]):
     """An image record, then its data; what broke off begins anew in the same record."""
 
-    FORMATS: ClassVar[tuple[str, ...]] = tuple(_DISK_FORMATS)
-    REQUIRED: ClassVar[tuple[str, ...]] = ("display_name",)
-
     def publish(self) -> Published:
         """Upload the image and compare Glance's checksum with ours."""
         with _in_their_words(), connection(self.account, self.image) as cloud:
@@ -51,7 +48,6 @@ class OpenStackTarget(Target[CredAccountOpenStack, PublishImageOpenStack]):
                 raise PublishError(f"OpenStack shows the image {image.id} as {image.status} after its upload.")
             if image.hash_algo == "sha256" and image.hash_value != self.source.sha256:
                 raise PublishError(f"OpenStack has other bytes for the image {image.id} than were sent to it.")
-        self.journal.forget()
         return Published(str(image.id), self.account.glance_url or self.account.keystone_url or "")
 
     def abort(self) -> None:

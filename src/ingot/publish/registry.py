@@ -6,7 +6,7 @@ import re
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import urljoin
 
 import httpx
@@ -25,9 +25,6 @@ _TRIES = 5
 class RegistryTarget(Target[CredAccountDocker | CredAccountOpenShift, PublishImageDocker | PublishImageOpenShift]):
     """Blobs that the registry has are not sent; one that broke off goes on where the registry says it is."""
 
-    FORMATS: ClassVar[tuple[str, ...]] = ("docker", "openshift")
-    REQUIRED: ClassVar[tuple[str, ...]] = ("repository_name", "tag_name")
-
     def publish(self) -> Published:
         """Push what is missing, then the manifest."""
         name, tag = self._repository(), str(self.image.tag_name)
@@ -45,7 +42,6 @@ class RegistryTarget(Target[CredAccountDocker | CredAccountOpenShift, PublishIma
                 f"/v2/{name}/manifests/{tag}", content=manifest, headers={"Content-Type": media_type}
             )
             _require(answer, 201)
-        self.journal.forget()
         host = re.sub(r"^https?://", "", self._endpoint()).rstrip("/")
         return Published(f"{name}:{tag}", f"{host}/{name}:{tag}")
 

@@ -1,13 +1,13 @@
 """S3 and what speaks like it: one object, uploaded in parts that survive a crash."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import boto3
 from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ingot.messages.extensions import CredAccountS3, PublishImageS3
+from ingot.messages.extension import CredAccountS3, PublishImageS3
 from ingot.publish.target import Published, PublishError, Target, parts
 
 #: S3 knows at most this many parts of an object, and none smaller than 5 MiB but the last.
@@ -18,9 +18,6 @@ _SMALLEST_PART = 16 << 20
 class S3Target(Target[CredAccountS3, PublishImageS3]):
     """A multi-part upload: finished parts are asked for and skipped when it begins again."""
 
-    FORMATS: ClassVar[tuple[str, ...]] = ()
-    REQUIRED: ClassVar[tuple[str, ...]] = ("bucket",)
-
     def publish(self) -> Published:
         """Upload the object."""
         bucket, key = str(self.image.bucket), self._key
@@ -29,7 +26,6 @@ class S3Target(Target[CredAccountS3, PublishImageS3]):
             upload = self._upload(client, bucket, key)
             done = self._send_parts(client, bucket, key, upload)
             client.complete_multipart_upload(Bucket=bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": done})
-        self.journal.forget()
         return Published(f"{bucket}/{key}", f"s3://{bucket}/{key}")
 
     def abort(self) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, ClassVar, Generic, TypeVar
+from typing import IO, Any, Generic, TypeVar
 
 from ingot.messages.account import CredAccount
 from ingot.messages.image import PublishImage
@@ -80,6 +80,11 @@ class Journal:
         self.state.clear()
         self.on_save(self.state)
 
+    def finish(self, published: Published) -> None:
+        """Nothing is half done any more."""
+        self.state.clear()
+        self.save(published=[published.cloud_id, published.location])
+
     def report(self, done: int, total: int, message: str) -> None:
         """Say how many bytes of how many have arrived."""
         self.on_progress(done, total, message)
@@ -88,25 +93,16 @@ class Journal:
 class Target(ABC, Generic[_A, _P]):
     """One publication at one target."""
 
-    #: The image formats that the target takes; none for any.
-    FORMATS: ClassVar[tuple[str, ...]]
-    #: The fields of the publication that have to be there.
-    REQUIRED: ClassVar[tuple[str, ...]] = ()
-
     def __init__(self, account: _A, image: _P, source: Source, journal: Journal) -> None:
         self.account, self.image, self.source, self.journal = account, image, source, journal
 
-    @classmethod
-    def check(cls, image: PublishImage, image_format: str) -> None:
-        """Refuse at once what cannot work: another format, a field that is missing. Raises PublishError."""
-        if cls.FORMATS and image_format not in cls.FORMATS:
-            raise PublishError(
-                f"An image of the format {image_format} cannot be published there: generate one as "
-                f"{' or '.join(cls.FORMATS)}."
-            )
-        missing = [str(type(image).model_fields[name].alias) for name in cls.REQUIRED if not getattr(image, name)]
-        if missing:
-            raise PublishError(f"The publication lacks {', '.join(missing)}.")
+    def run(self) -> Published:
+        """Publish, unless that was done already by a process that ended before it could say so."""
+        if "published" in self.journal.state:
+            return Published(*self.journal.state["published"])
+        published = self.publish()
+        self.journal.finish(published)
+        return published
 
     @abstractmethod
     def publish(self) -> Published:

@@ -4,29 +4,62 @@ import importlib
 from dataclasses import dataclass
 from typing import Any
 
+from ingot.messages import extension as _extension  # noqa: F401 - their types are among the subtypes
 from ingot.messages.image import PublishImage
+from ingot.messages.table import subtype
 from ingot.publish.target import PublishError, Target
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A type of publication: the types of its accounts, and the module and class of its target."""
+    """A type of publication: the types of its accounts, the image formats that its target takes (none for any), the
+    fields that have to be there, and the target's module and class.
+    """
 
     accounts: tuple[str, ...]
+    formats: tuple[str, ...]
+    required: tuple[str, ...]
     module: str
     target: str
+    is_extension: bool = False
 
 
+_OPENSTACK = ("openstackqcow2", "openstackvmdk", "openstackvhd", "openstackvdi", "qcow2", "raw")
 TARGETS: dict[str, Entry] = {
-    "PublishImageAws": Entry(("CredAccountAws",), "aws", "AwsTarget"),
-    "PublishImageAzure": Entry(("CredAccountAzure",), "azure", "AzureTarget"),
-    "PublishImageDocker": Entry(("CredAccountDocker",), "registry", "RegistryTarget"),
-    "PublishImageGoogle": Entry(("CredAccountGoogle",), "google", "GoogleTarget"),
-    "PublishImageLibvirt": Entry(("CredAccountLibvirt",), "libvirt", "LibvirtTarget"),
-    "PublishImageOpenShift": Entry(("CredAccountOpenShift",), "registry", "RegistryTarget"),
-    "PublishImageOpenStack": Entry(("CredAccountOpenStack",), "openstack", "OpenStackTarget"),
-    "PublishImageS3": Entry(("CredAccountS3",), "s3", "S3Target"),
-    "PublishImageWebDav": Entry(("CredAccountWebDav",), "webdav", "WebDavTarget"),
+    "PublishImageAws": Entry(("CredAccountAws",), ("aws", "raw"), ("region",), "aws", "AwsTarget"),
+    "PublishImageAzure": Entry(
+        ("CredAccountAzure",),
+        ("azure",),
+        ("storage_account", "container", "blob", "display_name"),
+        "azure",
+        "AzureTarget",
+    ),
+    "PublishImageDocker": Entry(
+        ("CredAccountDocker",), ("docker", "openshift"), ("repository_name", "tag_name"), "registry", "RegistryTarget"
+    ),
+    "PublishImageGoogle": Entry(
+        ("CredAccountGoogle",), ("google",), ("project_id", "bucket", "disk_name_prefix"), "google", "GoogleTarget"
+    ),
+    "PublishImageLibvirt": Entry(
+        ("CredAccountLibvirt",),
+        ("qcow2", "raw"),
+        ("storage_pool", "display_name"),
+        "libvirt",
+        "LibvirtTarget",
+        is_extension=True,
+    ),
+    "PublishImageOpenShift": Entry(
+        ("CredAccountOpenShift",),
+        ("docker", "openshift"),
+        ("repository_name", "tag_name"),
+        "registry",
+        "RegistryTarget",
+    ),
+    "PublishImageOpenStack": Entry(
+        ("CredAccountOpenStack",), _OPENSTACK, ("display_name",), "openstack", "OpenStackTarget"
+    ),
+    "PublishImageS3": Entry(("CredAccountS3",), (), ("bucket",), "s3", "S3Target", is_extension=True),
+    "PublishImageWebDav": Entry(("CredAccountWebDav",), (), (), "webdav", "WebDavTarget", is_extension=True),
 }
 #: What their makers have ended, or what nobody has asked for since.
 RETIRED = {
@@ -50,9 +83,27 @@ def entry_of(kind: str) -> Entry:
     raise PublishError(f"A {kind} is no publication: its xsi:type says which of {', '.join(TARGETS)} it is.")
 
 
+def check(image: PublishImage, image_format: str) -> None:
+    """Refuse at once what cannot work: another format, a field that is missing. Raises PublishError."""
+    entry = entry_of(type(image).__name__)
+    if entry.formats and image_format not in entry.formats:
+        raise PublishError(
+            f"An image of the format {image_format} cannot be published there: generate one as "
+            f"{' or '.join(entry.formats)}."
+        )
+    missing = [str(type(image).model_fields[name].alias) for name in entry.required if not getattr(image, name)]
+    if missing:
+        raise PublishError(f"The publication lacks {', '.join(missing)}.")
+
+
 def target_of(image: PublishImage) -> type[Target[Any, Any]]:
     """The class that publishes an image of this type; raises PublishError."""
     entry = entry_of(type(image).__name__)
     module = importlib.import_module(f"ingot.publish.{entry.module}")
     chosen: type[Target[Any, Any]] = getattr(module, entry.target)
     return chosen
+
+
+def message_type(kind: str) -> type[PublishImage]:
+    """The type of publication of this name."""
+    return subtype(PublishImage, kind)

@@ -2,19 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import ClassVar
 from urllib.parse import quote
 
 import httpx
 
-from ingot.messages.extensions import CredAccountWebDav, PublishImageWebDav
+from ingot.messages.extension import CredAccountWebDav, PublishImageWebDav
 from ingot.publish.target import Published, PublishError, Target, uploading
 
 
 class WebDavTarget(Target[CredAccountWebDav, PublishImageWebDav]):
     """PUT, then MOVE into place. A server that knows no MOVE has the file at once under its own name."""
-
-    FORMATS: ClassVar[tuple[str, ...]] = ()
 
     def publish(self) -> Published:
         """Upload the file."""
@@ -37,7 +34,6 @@ class WebDavTarget(Target[CredAccountWebDav, PublishImageWebDav]):
             else:
                 _require(moved)
             address = f"{server.base_url}{path}"
-        self.journal.forget()
         return Published(address, address)
 
     def abort(self) -> None:

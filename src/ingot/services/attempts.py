@@ -160,9 +160,12 @@ def waiting_message(session: Session, attempt: Attempt, parallel: int) -> str:
     return f"Waiting: {running} of {parallel} builds are running, {before} before this one"
 
 
-def may_enqueue(session: Session, kind: str, subject_id: int) -> bool:
-    """Whether a recurring job is due: none waits or runs, and the last one did not just fail."""
-    query = select(Attempt).where(Attempt.kind == kind, Attempt.subject_id == subject_id)
+def may_enqueue(session: Session, kind: str, subject_id: int, *, after: int = 0) -> bool:
+    """Whether a recurring job is due: none waits or runs, and the last one did not just fail.
+
+    Attempts up to `after` do not count: they were on another subject that had this id before.
+    """
+    query = select(Attempt).where(Attempt.kind == kind, Attempt.subject_id == subject_id, Attempt.id > after)
     last = session.scalars(query.order_by(Attempt.id.desc()).limit(1)).first()
     if last is None:
         return True

@@ -25,12 +25,13 @@ from ingot.messages.account import (
     CredAccountVCloudDirector,
     CredAccountVSphere,
 )
+from ingot.messages.extension import CredAccountLibvirt, CredAccountS3, CredAccountWebDav
 from ingot.services import certificates, platforms
 from ingot.services.appliances import checked_text
 from ingot.services.errors import ConflictError, InvalidError, NotFoundError
 from ingot.services.secrets import LostSecretError, Vault
 from ingot.store.base import now
-from ingot.store.tables import Certificate, CloudAccount, User
+from ingot.store.tables import Certificate, CloudAccount, TargetPlatform, User
 
 _LONGEST = 20_000
 
@@ -42,9 +43,11 @@ class Kind:
     """
 
     message: type[CredAccount]
-    platform: str
+    platform: str | None
     secrets: tuple[str, ...] = ()
     destinations: tuple[str, ...] = ()
+    #: Secrets that an account may do without: a host that is this one, a server without a login.
+    optional_secrets: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -68,18 +71,24 @@ KINDS = {
         Kind(CredAccountAzure, "azure", ("application_key",), ("endpoint_url",)),
         Kind(CredAccountCloudStack, "cloudstack", ("secret_api_key",), ("endpoint_url",)),
         Kind(CredAccountCloudwatt, "openstack", _PASSWORD, _KEYSTONE),
-        Kind(CredAccountDocker, "docker", _PASSWORD, ("endpoint_url",)),
+        Kind(CredAccountDocker, "docker", _PASSWORD, ("endpoint_url",), _PASSWORD),
         Kind(CredAccountGoogle, "google"),
+        Kind(CredAccountLibvirt, None, ("ssh_key",), ("connection_uri", "host_keys"), ("ssh_key",)),
         Kind(CredAccountK5, "k5", _PASSWORD),
         Kind(CredAccountOpenShift, "openshift", ("token",), ("registry_url",)),
-        Kind(CredAccountOpenStack, "openstack", _PASSWORD, _KEYSTONE),
+        Kind(CredAccountOpenStack, "openstack", _PASSWORD, _KEYSTONE, _PASSWORD),
         Kind(CredAccountOracle, "oracle", _PASSWORD, ("domain_name",)),
         Kind(CredAccountOutscale, "outscale", ("secret_access_key_id",)),
+        Kind(CredAccountS3, None, ("secret_access_key_id",), ("endpoint_url",)),
         Kind(CredAccountSuseCloud, "openstack", _PASSWORD, _KEYSTONE),
         Kind(CredAccountVCloudDirector, "vclouddirector", _PASSWORD, _VMWARE),
         Kind(CredAccountVSphere, "vsphere", _PASSWORD, _VMWARE),
+        Kind(CredAccountWebDav, None, _PASSWORD, ("endpoint_url",), _PASSWORD),
     )
 }
+
+#: Accounts that only clients which know of them can read.
+EXTENSIONS = frozenset(kind.name for kind in KINDS.values() if kind.platform is None)
 
 
 def find(session: Session, owner: User, account_id: int) -> CloudAccount:
@@ -102,7 +111,7 @@ def create(session: Session, vault: Vault, owner: User, message: CredAccount) ->
     details, secrets = _checked(kind, message)
     account = CloudAccount(
         owner=owner,
-        target_platform=platforms.resolve(session, owner, message.target_platform, kind.platform),
+        target_platform=_platform(session, owner, message, kind),
         name=name,
         kind=kind.name,
         details=details,
@@ -144,7 +153,7 @@ def update(session: Session, vault: Vault, account: CloudAccount, message: CredA
         _refuse_taken(session, account.owner, name, account.id)
         account.name = name
     if message.target_platform is not None:
-        account.target_platform = platforms.resolve(session, account.owner, message.target_platform, kind.platform)
+        account.target_platform = _platform(session, account.owner, message, kind)
     account.details = {**account.details, **details}
     if secrets:
         _seal(vault, account, {**_opened(vault, account), **secrets})
@@ -162,7 +171,9 @@ def secrets_are_missing(vault: Vault, account: CloudAccount) -> bool:
     """Whether the account cannot be used: a secret was never given, or cannot be opened any more."""
     kind = KINDS[account.kind]
     secrets = _opened(vault, account)
-    if any(not secrets.get(name) for name in kind.secrets):
+    if account.sealed is not None and not secrets:
+        return True
+    if any(not secrets.get(name) for name in kind.secrets if name not in kind.optional_secrets):
         return True
     if kind.platform == "google" and not account.certificates:
         return True
@@ -186,6 +197,12 @@ def find_certificate(account: CloudAccount, certificate_id: int) -> Certificate:
     raise NotFoundError(
         f"Account {account.name} has no certificate {certificate_id}.", message_id="ERROR.CERTIFICATE.NOT_FOUND"
     )
+
+
+def _platform(session: Session, owner: User, message: CredAccount, kind: Kind) -> TargetPlatform | None:
+    if kind.platform is None:
+        return None
+    return platforms.resolve(session, owner, message.target_platform, kind.platform)
 
 
 def _kind(message: CredAccount) -> Kind:

@@ -14,7 +14,7 @@ from ingot.build.formats.options import FormatOptions, parse_entrypoint
 from ingot.build.formats.registry import FORMATS, find_format
 from ingot.build.request import BuildResult
 from ingot.messages.install_profile import InstallProfile as ProfileMessage
-from ingot.services import attempts, download_keys, evidence, formats, install_profiles, quotas
+from ingot.services import attempts, download_keys, evidence, formats, install_profiles, publications, quotas
 from ingot.services.errors import ConflictError, InvalidError, NotFoundError
 from ingot.services.reuse import Shelf, recipe_of, result_of
 from ingot.services.templates import template_of
@@ -137,6 +137,8 @@ def delete(session: Session, images: Iterable[Image]) -> set[str]:
             attempts.request_cancel(session, image.attempt)
         if image.sha256:
             hashes.add(image.sha256)
+    publications.delete(session, publications.of_images(session, ids))
+    for image in rows:
         session.delete(image)
     session.flush()
     download_keys.forget(session, KIND, ids)

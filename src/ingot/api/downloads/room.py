@@ -31,9 +31,12 @@ def present_keys(call: Call, kind: str, ids: Sequence[int]) -> dict[int, str]:
     return keys
 
 
-def download(call: Call, locate: Locate) -> Response:
-    """Serve the file that `locate` finds: for the owner in the path, or for nobody in particular (None) with a key."""
-    key = call.query.get("downloadId")
+def download(call: Call, locate: Locate, parameter: str = "downloadId") -> Response:
+    """Serve the file that `locate` finds: for the owner in the path, or for nobody in particular (None) with a key.
+
+    The key is in this `parameter` of the query.
+    """
+    key = call.query.get(parameter)
     if key is None or "authorization" in call.request.headers:
         return _to_owner(call, locate)
     return _by_key(call, locate, key)

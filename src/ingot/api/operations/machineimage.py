@@ -16,7 +16,7 @@ from ingot.api.representations import catalogue, pxe
 from ingot.api.representations import images as representations
 from ingot.messages.base import Message, OpStatus
 from ingot.messages.common import OpStatuses
-from ingot.messages.image import Image, Images, PublishImages
+from ingot.messages.image import Image, Images
 from ingot.messages.package import ImagePkgs, PkgList
 from ingot.messages.software import SoftwareBundles
 from ingot.services import attempts, formats, images, platform_tools
@@ -306,16 +306,3 @@ def user_statuses_get(call: Call) -> Message:
     """Where all generations of a user are."""
     statuses = [representations.status(row) for row in _of_user(call)]
     return OpStatuses(total=len(statuses), statuses=statuses)
-
-
-@_user.operation(
-    "userMachineImagePublished_getAll",
-    "GET",
-    "/users/{uid}/pimages",
-    entitlements=_GENERATE,
-    answer=PublishImages,
-    query=("img",),
-)
-def user_published_get_all(call: Call) -> Message:
-    """All publications of a user: nothing can be published yet."""
-    return PublishImages(total=0, publish_images=[])

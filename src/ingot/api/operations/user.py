@@ -124,9 +124,7 @@ def distributions_update(call: Call) -> Message:
 
 
 def _distributions(call: Call) -> Message:
-    statement = catalogue.nameable(
-        select(Distribution).where(distribution_access.may_build(call.owner)), call.request.headers.get("accept")
-    )
+    statement = select(Distribution).where(distribution_access.may_build(call.owner))
     rows, total = _DISTRIBUTIONS.page(call.session, statement, call.query)
     return Distributions(total=total, distributions=[catalogue.distribution(row) for row in rows])
 

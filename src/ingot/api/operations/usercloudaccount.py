@@ -1,6 +1,6 @@
 """Cloud accounts of users, and their certificates."""
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import joinedload, lazyload
 from starlette.responses import Response
 
@@ -57,11 +57,16 @@ def create(call: Call) -> Message:
 
 @_chapter.operation("cloudAccount_getAll", "GET", _BASE, answer=CredAccounts, query=QUERY_PARAMETERS)
 def get_all(call: Call) -> Message:
-    """The cloud accounts of a user."""
+    """The cloud accounts of a user whose types the original knows."""
+    return accounts_page(call, tables.CloudAccount.target_platform_id.is_not(None))
+
+
+def accounts_page(call: Call, *conditions: ColumnElement[bool]) -> Message:
+    """The page of a user's accounts that a request asks for."""
     statement = (
         select(tables.CloudAccount)
-        .join(tables.TargetPlatform, tables.CloudAccount.target_platform_id == tables.TargetPlatform.id)
-        .where(tables.CloudAccount.owner_id == call.owner.id)
+        .outerjoin(tables.TargetPlatform, tables.CloudAccount.target_platform_id == tables.TargetPlatform.id)
+        .where(tables.CloudAccount.owner_id == call.owner.id, *conditions)
         .options(joinedload(tables.CloudAccount.owner).options(lazyload(tables.User.roles)))
     )
     rows, total = _ACCOUNTS.page(call.session, statement, call.query)

@@ -23,7 +23,7 @@ def account(row: tables.CloudAccount, vault: Vault) -> CredAccount:
         name=row.name,
         parent_uri=user_uri(row.owner),
         uri=account_uri(row),
-        target_platform=target_platform(row.target_platform),
+        target_platform=target_platform(row.target_platform) if row.target_platform else None,
         secrets_missing=secrets_are_missing(vault, row),
         **row.details,
     )

@@ -19,6 +19,7 @@ from ingot.store.tables.credentials import ApiKey, Certificate, CloudAccount, Ss
 from ingot.store.tables.download import Download, DownloadKey
 from ingot.store.tables.evidence import ImageEvidence, StageTiming
 from ingot.store.tables.image import Image, ImageFile, ImagePackage
+from ingot.store.tables.publication import Deployment, Publication
 from ingot.store.tables.quota import Quota
 from ingot.store.tables.software import (
     ApplianceBundle,
@@ -47,6 +48,7 @@ __all__ = [
     "Category",
     "Certificate",
     "CloudAccount",
+    "Deployment",
     "Distribution",
     "DistributionProfile",
     "Download",
@@ -61,6 +63,7 @@ __all__ = [
     "OsProfile",
     "OsProfilePackage",
     "Package",
+    "Publication",
     "Quota",
     "RefusedDistribution",
     "Role",

@@ -13,7 +13,7 @@ from ingot.store.tables.catalogue import TargetPlatform
 
 class CloudAccount(Record):
     """An account at a cloud. `kind` is the name of its message type; `details` are the fields that are no secret,
-    by attribute name, and `sealed` are those that are.
+    by attribute name, and `sealed` are those that are. Only types of Ingot's own have no platform.
     """
 
     __tablename__ = "cloud_account"
@@ -21,8 +21,8 @@ class CloudAccount(Record):
 
     owner_id: Mapped[int] = mapped_column(ForeignKey("user_account.id", ondelete="CASCADE"))
     owner: Mapped[User] = relationship()
-    target_platform_id: Mapped[int] = mapped_column(ForeignKey("target_platform.id"))
-    target_platform: Mapped[TargetPlatform] = relationship(lazy="joined")
+    target_platform_id: Mapped[int | None] = mapped_column(ForeignKey("target_platform.id"))
+    target_platform: Mapped[TargetPlatform | None] = relationship(lazy="joined")
     name: Mapped[str]
     kind: Mapped[str]
     details: Mapped[dict[str, Any]] = mapped_column(JSON)
