@@ -34,6 +34,9 @@ class Settings(BaseSettings):
         description="Dated archives by archive, as JSON: addresses in which {time} stands for a time such as "
         "20260131T060000Z. They answer for times before the first snapshot of the package lists.",
     )
+    distributions_file: Path | None = Field(
+        default=None, description="A YAML file that defines further distributions; see the reference of distributions."
+    )
     package_lists_max_age: int = Field(
         default=3600, description="Seconds after which a build fetches a distribution's package lists again."
     )

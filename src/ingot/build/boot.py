@@ -6,6 +6,7 @@ kernel under it, so the first boot that makes no headway falls back to emulation
 
 import json
 import os
+import platform
 import shutil
 import signal
 import socket
@@ -23,10 +24,46 @@ from ingot.build.run import ENVIRONMENT, require
 
 Firmware = Literal["bios", "uefi"]
 Accelerator = Literal["kvm", "tcg"]
-_OVMF = (
-    (Path("/usr/share/OVMF/OVMF_CODE_4M.fd"), Path("/usr/share/OVMF/OVMF_VARS_4M.fd")),
-    (Path("/usr/share/OVMF/OVMF_CODE.fd"), Path("/usr/share/OVMF/OVMF_VARS.fd")),
-)
+
+
+@dataclass(frozen=True)
+class _Platform:
+    """A kind of machine in QEMU: `devices` are its own, `emulated` its processor where KVM is not, `uefi` its machine
+    type with UEFI and `firmware` that as (code, variables), of which the first that is there is taken."""
+
+    program: str
+    package: str
+    devices: tuple[str, ...]
+    emulated: str
+    uefi: tuple[str, ...]
+    firmware: tuple[tuple[str, str], ...]
+    firmware_package: str
+
+
+_PLATFORMS = {
+    "x86_64": _Platform(
+        program="qemu-system-x86_64",
+        package="qemu-system-x86",
+        devices=("-vga", "std"),
+        emulated="max",
+        uefi=("-machine", "q35"),
+        firmware=(
+            ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
+            ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"),
+        ),
+        firmware_package="ovmf",
+    ),
+    "aarch64": _Platform(
+        program="qemu-system-aarch64",
+        package="qemu-system-arm",
+        devices=("-machine", "virt"),
+        # The architecture's own way to sign pointers takes most of the time that emulation has.
+        emulated="max,pauth-impdef=on",
+        uefi=(),
+        firmware=(("/usr/share/AAVMF/AAVMF_CODE.fd", "/usr/share/AAVMF/AAVMF_VARS.fd"),),
+        firmware_package="qemu-efi-aarch64",
+    ),
+}
 _PORT = "org.ingot.boot-report"
 #: With KVM a kernel speaks within seconds; one that has not by then never will.
 _KVM_HEADWAY_SECONDS = 25
@@ -130,7 +167,8 @@ class Machine:
 def running(
     image: Path,
     *,
-    firmware: Firmware = "bios",
+    arch: str = "x86_64",
+    firmware: Firmware | None = None,
     accelerator: Accelerator | None = None,
     memory: int = 1024,
     guest_ports: Sequence[int] = (22, 80),
@@ -139,19 +177,22 @@ def running(
 ) -> Iterator[Machine]:
     """Run an image (raw or qcow2), with more `disks` after it, with `memory` MB until the context ends.
 
-    What the machine writes is thrown away unless `keep_changes` says that the image is its own.
+    What the machine writes is thrown away unless `keep_changes` says that the image is its own. `firmware` is a BIOS
+    where the architecture `arch` has one.
     """
-    require("qemu-system-x86_64", "qemu-system-x86")
-    chosen = accelerator or usable_accelerator()
+    kind = _PLATFORMS[arch]
+    require(kind.program, kind.package)
+    chosen = accelerator or usable_accelerator(arch)
+    firmware = firmware or ("bios" if arch == "x86_64" else "uefi")
     with tempfile.TemporaryDirectory(prefix="ingot-boot-") as name:
         directory = Path(name)
         ports = {guest: free_port() for guest in guest_ports}
         argv = [
             "setpriv", "--pdeathsig", "KILL",
-            "qemu-system-x86_64", "-nodefaults", "-no-reboot", "-display", "none", "-m", str(memory), "-smp", "2",
+            kind.program, "-nodefaults", "-no-reboot", "-display", "none", "-m", str(memory), "-smp", "2",
             "-accel", "kvm" if chosen == "kvm" else "tcg,thread=multi",
-            "-cpu", "host" if chosen == "kvm" else "max",
-            "-vga", "std",
+            "-cpu", "host" if chosen == "kvm" else kind.emulated,
+            *kind.devices,
             "-serial", f"file:{directory / 'console.log'}",
             "-device", "virtio-rng-pci",
             "-device", "virtio-serial-pci",
@@ -162,7 +203,7 @@ def running(
             ),
         ]  # fmt: skip
         if firmware == "uefi":
-            argv += _uefi(directory)
+            argv += _uefi(kind, directory)
         for disk in (image, *disks):
             snapshot = "off" if keep_changes else "on"
             argv += ["-drive", f"file={disk},if=virtio,snapshot={snapshot},format={_format_of(disk)}"]
@@ -180,7 +221,8 @@ def running(
 def boot(
     image: Path,
     *,
-    firmware: Firmware = "bios",
+    arch: str = "x86_64",
+    firmware: Firmware | None = None,
     seconds: float = 300,
     memory: int = 1024,
     disks: Sequence[Path] = (),
@@ -191,7 +233,7 @@ def boot(
     What the serial console said is appended to the file `log`, however the boot went. Raises BootError.
     """
     try:
-        with running(image, firmware=firmware, memory=memory, disks=disks) as machine:
+        with running(image, arch=arch, firmware=firmware, memory=memory, disks=disks) as machine:
             try:
                 return machine.wait_for_report(seconds), machine.accelerator
             finally:
@@ -200,25 +242,27 @@ def boot(
                         file.write(machine.console)
     except _NoHeadwayError:
         forget_kvm()
-        return boot(image, firmware=firmware, seconds=seconds, memory=memory, disks=disks, log=log)
+        return boot(image, arch=arch, firmware=firmware, seconds=seconds, memory=memory, disks=disks, log=log)
 
 
-def usable_accelerator() -> Accelerator:
-    """KVM where there is one that was not found wanting before."""
+def usable_accelerator(arch: str = "x86_64") -> Accelerator:
+    """KVM where there is one for this architecture that was not found wanting before."""
+    if arch != platform.machine():
+        return "tcg"
     return "kvm" if os.access("/dev/kvm", os.R_OK | os.W_OK) and not _marker().exists() else "tcg"
 
 
-def probe(image: Path) -> Accelerator:
+def probe(image: Path, arch: str = "x86_64") -> Accelerator:
     """Which accelerator really runs an image here; costs half a minute once on a machine whose KVM does not."""
-    if usable_accelerator() == "kvm" and not _proof().exists():
+    if usable_accelerator(arch) == "kvm" and not _proof().exists():
         try:
-            with running(image, accelerator="kvm", guest_ports=()) as machine:
+            with running(image, arch=arch, accelerator="kvm", guest_ports=()) as machine:
                 machine.wait_for_login(300)
             _proof().parent.mkdir(parents=True, exist_ok=True)
             _proof().touch()
         except (_NoHeadwayError, BootError):
             forget_kvm()
-    return usable_accelerator()
+    return usable_accelerator(arch)
 
 
 def forget_kvm() -> None:
@@ -242,18 +286,16 @@ def _state_directory() -> Path:
     return Path(base) / "ingot" / "boot" / boot_id
 
 
-def _uefi(directory: Path) -> list[str]:
-    for code, variables in _OVMF:
-        if code.exists():
+def _uefi(kind: _Platform, directory: Path) -> list[str]:
+    for code, variables in kind.firmware:
+        if Path(code).exists():
             own = directory / "variables.fd"
             shutil.copy(variables, own)
             flash = "if=pflash,format=raw"
-            return [
-                "-machine", "q35",
-                "-drive", f"{flash},readonly=on,file={code}",
-                "-drive", f"{flash},file={own}",
-            ]  # fmt: skip
-    raise BuildError("The UEFI firmware for virtual machines is missing. Install it: apt-get install ovmf")
+            return [*kind.uefi, "-drive", f"{flash},readonly=on,file={code}", "-drive", f"{flash},file={own}"]
+    raise BuildError(
+        f"The UEFI firmware for virtual machines is missing. Install it: apt-get install {kind.firmware_package}"
+    )
 
 
 def _format_of(disk: Path) -> str:

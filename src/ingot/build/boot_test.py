@@ -19,8 +19,8 @@ def run(result: BuildResult, on_progress: Callable[[Progress], None], log: Path)
         raise BootError("There is no image to boot.")
     started = time.monotonic()
     on_progress(Progress(stage=STAGE, percentage=98, message="Booting the image"))
-    probe(result.output)
-    report, _ = boot(result.output, disks=[disk.output for disk in result.more_disks], log=log)
+    probe(result.output, result.arch)
+    report, _ = boot(result.output, arch=result.arch, disks=[disk.output for disk in result.more_disks], log=log)
     if report.failed_units:
         raise BootError(f"The image boots, but {report.failed_units} units failed: {', '.join(report.failed)}.")
     timings = {**result.timings, STAGE: round(time.monotonic() - started, 3)}

@@ -10,15 +10,17 @@ import platform
 import re
 import shutil
 import struct
+import tempfile
 from pathlib import Path
 
-from ingot.build.distributions.architectures import Architecture
+from ingot.build.distributions.architectures import Architecture, find
 from ingot.build.errors import BuildError
 from ingot.build.run import ENVIRONMENT, ProgramFailedError
 from ingot.build.sandbox import run_in_tree
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _OWN_REGISTER_SINCE = (6, 7)
+_PLACE, _REGISTER = "emulation", "binfmt_misc"
 _LOAD_ADDRESS = 0x400000
 #: Programs that only end, for trying: exit(0) in each machine's code.
 _EXITS = {
@@ -39,7 +41,7 @@ def prepare(architecture: Architecture, scratch: Path) -> None:
 
     Raises BuildError with the remedy. Must be called inside the namespaces of `ingot.build.namespace`.
     """
-    place = scratch / "emulation"
+    place = scratch / _PLACE
     place.mkdir(exist_ok=True)
     if not is_foreign(architecture) or _runs(architecture, place):
         return
@@ -54,6 +56,15 @@ def prepare(architecture: Architecture, scratch: Path) -> None:
         )
 
 
+def try_out(name: str) -> int:
+    """Try in a directory that goes again; for a namespace that ends right after. Raises as `prepare` does."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
+        prepare(find(name), Path(directory))
+        # The namespace's register is mounted there, and is taken down before the directory is removed.
+        _libc.umount2(os.fsencode(Path(directory) / _PLACE / _REGISTER), 0)
+    return 0
+
+
 def _emulator(architecture: Architecture) -> str:
     for name in (f"qemu-{architecture.name}-static", f"qemu-{architecture.name}"):
         if found := shutil.which(name, path=ENVIRONMENT["PATH"]):
@@ -66,7 +77,7 @@ def _emulator(architecture: Architecture) -> str:
 
 def _register(architecture: Architecture, emulator: str, place: Path) -> str | None:
     """Enter the emulator into this namespace's own register; returns what is in the way."""
-    directory = place / "binfmt_misc"
+    directory = place / _REGISTER
     directory.mkdir(exist_ok=True)
     if _libc.mount(b"binfmt_misc", os.fsencode(directory), b"binfmt_misc", 0, None) != 0:
         return f"binfmt_misc cannot be mounted: {os.strerror(ctypes.get_errno())}"

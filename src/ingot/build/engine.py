@@ -101,6 +101,7 @@ class Build:
             identity=manifest.identity,
             lists=self._lists,
             left_out=self._left_out(),
+            arch=manifest.distribution.arch,
         )
         if request.simulate:
             return result

@@ -120,6 +120,7 @@ class BuildResult(Document):
     identity: str = ""
     lists: ListsState | None = None
     left_out: list[str] = []
+    arch: str = "x86_64"
     boot: BootReport | None = None
     more_disks: list[DiskFile] = []
     files: list[ImageFile] = []

@@ -16,6 +16,8 @@ from ingot.build.limits import guarding
 from ingot.build.namespace import has_own_processes
 from ingot.build.run import Argument, run
 
+#: Where a program of the host sees the tree that it works on.
+SYSTEM_ROOT = "/sysroot"
 _CAPABILITIES = (
     "CAP_AUDIT_WRITE",
     "CAP_CHOWN",
@@ -86,11 +88,49 @@ def run_in_tree(
     `binds` shows host files in the tree, read-only: (host path, path in the tree). Must be called inside the
     namespaces of `ingot.build.namespace`.
     """
+    return _run(["--bind", tree, "/", *_kernel_files("")], argv, binds, env, stdin, on_line, log)
+
+
+def run_on_tree(
+    tree: Path,
+    argv: Sequence[Argument],
+    *,
+    binds: Sequence[tuple[Path, str]] = (),
+    env: Mapping[str, str] | None = None,
+    stdin: str | None = None,
+    on_line: Callable[[str], None] | None = None,
+    log: Path | None = None,
+) -> str:
+    """Run a program of the host that changes `tree`, which it sees at SYSTEM_ROOT, and whose programs it runs there.
+
+    Of the host there is nothing else but /usr, read-only. The rest is as with `run_in_tree`.
+    """
+    host: list[Argument] = ["--ro-bind", "/usr", "/usr"]
+    for name in ("bin", "lib", "lib64", "sbin"):
+        if Path(f"/{name}").is_symlink():
+            host += ["--symlink", f"usr/{name}", f"/{name}"]
+    host += [*_kernel_files(""), "--bind", tree, SYSTEM_ROOT, *_kernel_files(SYSTEM_ROOT)]
+    return _run(host, argv, binds, env, stdin, on_line, log)
+
+
+def _kernel_files(root: str) -> list[Argument]:
+    """What a root directory has of the kernel's, and what it has of its own for the time of a run."""
+    # Where the namespace could have no /proc of its own, the sandbox cannot either.
+    processes = ["--proc", f"{root}/proc"] if has_own_processes() else ["--ro-bind", "/proc", f"{root}/proc"]
+    return ["--dev", f"{root}/dev", *processes, "--tmpfs", f"{root}/tmp", "--tmpfs", f"{root}/run"]  # noqa: S108
+
+
+def _run(
+    files: Sequence[Argument],
+    argv: Sequence[Argument],
+    binds: Sequence[tuple[Path, str]],
+    env: Mapping[str, str] | None,
+    stdin: str | None,
+    on_line: Callable[[str], None] | None,
+    log: Path | None,
+) -> str:
     with _filter_file() as seccomp, guarding() as guard:
-        # Where the namespace could have no /proc of its own, the sandbox cannot either.
-        sandbox: list[Argument] = [*guard.launcher, "bwrap", "--bind", tree, "/", "--dev", "/dev"]
-        sandbox += ["--proc", "/proc"] if has_own_processes() else ["--ro-bind", "/proc", "/proc"]
-        sandbox += ["--tmpfs", "/tmp", "--tmpfs", "/run"]  # noqa: S108 - of the sandbox, not of the host
+        sandbox: list[Argument] = [*guard.launcher, "bwrap", *files]
         for host_path, path in binds:
             sandbox += ["--ro-bind", host_path, path]
         sandbox += [

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ingot.build.distributions import DISTRIBUTIONS, canonical
+from ingot.build.distributions import canonical, known_distributions
 from ingot.build.public_key import why_no_public_key
 from ingot.build.tree.keyboard import KEYBOARDS
 
@@ -58,7 +58,7 @@ def near(word: str, known: Iterable[str]) -> str:
 
 def _system(system: dict[str, Any]) -> Iterator[Finding]:
     """The first of name, version, architecture and profile that names nothing."""
-    offered = list(DISTRIBUTIONS)
+    offered = list(known_distributions())
     for key, default in (("name", None), ("version", None), ("arch", "x86_64")):
         value = system.get(key, default)
         if not isinstance(value, str | int):

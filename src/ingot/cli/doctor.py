@@ -13,8 +13,9 @@ from pathlib import Path
 import typer
 from rich.table import Table
 
-from ingot.build import namespace
-from ingot.build.distributions import DISTRIBUTIONS
+from ingot.build import emulation, namespace
+from ingot.build.distributions import known_distributions
+from ingot.build.distributions.architectures import ARCHITECTURES, Architecture
 from ingot.build.errors import BuildError
 from ingot.build.packages.sources import sources_of
 from ingot.build.run import require
@@ -87,6 +88,14 @@ def doctor(cache_dir: Path) -> None:
 
 
 def _findings(cache_dir: Path) -> Iterator[Finding]:
+    for architecture in ARCHITECTURES:
+        if emulation.is_foreign(architecture):
+            yield _check(
+                f"programs of {architecture.name}",
+                lambda architecture=architecture: _emulate(architecture),  # type: ignore[misc]
+                needed=False,
+            )
+    yield _check("dnf", lambda: require("dnf", "dnf python3-dnf python3-librepo rpm"), needed=False)
     place = cache_dir.expanduser().absolute()
     while not place.exists():
         place = place.parent
@@ -145,13 +154,22 @@ def _mirrors() -> Iterator[Finding]:
             lambda distribution=distribution: sources_of(distribution),  # type: ignore[misc]
             needed=False,
         )
-        for distribution in DISTRIBUTIONS
+        for distribution in known_distributions()
     ]
     yield from found
     if not any(finding.ok for finding in found):
         yield Finding(
             "a mirror", ok=False, words="nothing can be built without any: see INGOT_MIRRORS and INGOT_KEYRINGS"
         )
+
+
+def _emulate(architecture: Architecture) -> None:
+    """Try in a process of its own: what it says on standard error is the remedy."""
+    function = f"lambda: emulation.try_out({architecture.name!r})"
+    code = f"import sys; from ingot.build import emulation, namespace; sys.exit(namespace.call({function}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise BuildError(done.stderr.strip().removeprefix("ingot: ") or "They do not run.")
 
 
 def _check(what: str, check: Callable[[], object], *, needed: bool = True) -> Finding:

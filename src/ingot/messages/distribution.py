@@ -11,7 +11,8 @@ from ingot.messages.target import ImageFormat, TargetFormat
 
 WindowsProfileEdition = Literal["DATACENTER", "STANDARD", "ENTERPRISE", "WEBSERVER", "UNKNOWN"]
 WindowsProfileType = Literal["FULL", "CORE", "UNKNOWN"]
-DistributionArch = Literal["i386", "i586", "i686", "noarch", "x86_64"]
+#: The last one is no word of the original's: its clients refuse documents that have it.
+DistributionArch = Literal["i386", "i586", "i686", "noarch", "x86_64", "aarch64"]
 DistributionFamily = Literal["linux", "unix", "windows"]
 DistributionName = Literal[
     "CentOS",
@@ -24,7 +25,10 @@ DistributionName = Literal[
     "SUSE Linux Enterprise Server",
     "Ubuntu",
     "Windows",
+    "Fedora",  # no word of the original's either
 ]
+#: What the original's clients do not know.
+LATER_WORDS = frozenset({"aarch64", "Fedora"})
 
 
 class DistribProfile(UForgeObject):

@@ -10,8 +10,10 @@ from typing import get_args
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ingot.build.distributions import DISTRIBUTIONS
-from ingot.messages.distribution import DistributionArch
+from ingot.build.distributions import Distribution as BuildDistribution
+from ingot.build.distributions import known_distributions
+from ingot.build.packages.sources import has_mirror
+from ingot.messages.distribution import DistributionArch, DistributionName
 from ingot.services import categories, formats, platforms
 from ingot.services.passwords import hash_login
 from ingot.store.tables import (
@@ -130,11 +132,21 @@ def _add_categories(session: Session, org: Organisation) -> None:
             categories.create(session, org, name=name, kind=categories.SOFTWARE)
 
 
+def _is_offered(distribution: BuildDistribution) -> bool:
+    """Whether the API has words for a distribution, and its packages can be had: Debian's are where Ingot is at home.
+
+    What a server does not offer, `ingot build` may build all the same.
+    """
+    if distribution.arch not in get_args(DistributionArch) or distribution.name not in get_args(DistributionName):
+        return False
+    return distribution.name == "Debian" or has_mirror(distribution)
+
+
 def _add_distributions(session: Session) -> None:
     known = {(row.name, row.version, row.arch): row for row in session.scalars(select(Distribution))}
-    for distribution in DISTRIBUTIONS:
-        if distribution.arch not in get_args(DistributionArch):
-            continue  # the API has no word for it: only the engine alone builds these
+    for distribution in known_distributions():
+        if not _is_offered(distribution):
+            continue
         row = known.get((distribution.name, distribution.version, distribution.arch))
         if row is None:
             row = Distribution(

@@ -11,6 +11,8 @@ from ingot.store.base import Base
 from ingot.store.database import Database
 from ingot.store.tables import Distribution, DistributionProfile, Role, RoleEntitlement, TargetFormat, User
 
+#: Of the distributions only Debian's have a mirror wherever the tests run.
+_OFFERED = sum(distribution.name == "Debian" for distribution in DISTRIBUTIONS)
 _START = """
 import sys
 from ingot.services import first_start
@@ -66,7 +68,7 @@ def test_two_servers_may_start_at_once(database_url: str) -> None:
     assert printed.count("None") == 2
     database = Database(database_url)
     counts = _counts(database)
-    assert (counts["user_account"], counts["distribution"]) == (1, len(DISTRIBUTIONS))
+    assert (counts["user_account"], counts["distribution"]) == (1, _OFFERED)
     database.close()
 
 
@@ -98,7 +100,7 @@ def test_what_a_later_version_brings_is_added_and_what_is_there_is_kept(database
         assert "Raw Virtual Disk" not in names
         openstack = session.scalars(select(TargetFormat).where(TargetFormat.format == "openstackqcow2")).one()
         assert [platform.type for platform in openstack.platforms] == ["openstack"]
-        assert session.scalar(select(func.count()).select_from(Distribution)) == len(DISTRIBUTIONS)
+        assert session.scalar(select(func.count()).select_from(Distribution)) == _OFFERED
         profile = session.get(DistributionProfile, first_id)
         assert profile is not None
         assert profile.package_names == wanted

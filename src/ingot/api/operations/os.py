@@ -57,7 +57,11 @@ def find_distribution(call: Call) -> tables.Distribution:
 @_os.operation("os_getAll", "GET", "/distributions", entitlements=_READ, answer=Distributions, query=QUERY_PARAMETERS)
 def distributions_get_all(call: Call) -> Message:
     """All distributions."""
-    rows, total = _DISTRIBUTIONS.page(call.session, select(tables.Distribution), call.query)
+    rows, total = _DISTRIBUTIONS.page(
+        call.session,
+        catalogue.nameable(select(tables.Distribution), call.request.headers.get("accept")),
+        call.query,
+    )
     return Distributions(total=total, distributions=[catalogue.distribution(row) for row in rows])
 
 

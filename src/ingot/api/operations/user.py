@@ -124,7 +124,9 @@ def distributions_update(call: Call) -> Message:
 
 
 def _distributions(call: Call) -> Message:
-    statement = select(Distribution).where(distribution_access.may_build(call.owner))
+    statement = catalogue.nameable(
+        select(Distribution).where(distribution_access.may_build(call.owner)), call.request.headers.get("accept")
+    )
     rows, total = _DISTRIBUTIONS.page(call.session, statement, call.query)
     return Distributions(total=total, distributions=[catalogue.distribution(row) for row in rows])
 

@@ -2,10 +2,13 @@
 
 from urllib.parse import quote
 
+from sqlalchemy import Select
+
+from ingot.api.negotiation import JSON, answer_type
 from ingot.build.packages.repository import join_version
 from ingot.messages.base import UriList
 from ingot.messages.common import Category, Logo
-from ingot.messages.distribution import Distribution, LinuxProfile, Milestone
+from ingot.messages.distribution import LATER_WORDS, Distribution, LinuxProfile, Milestone
 from ingot.messages.package import Pkg
 from ingot.messages.target import ImageFormat, TargetFormat, TargetPlatform
 from ingot.store import tables
@@ -14,6 +17,14 @@ from ingot.store import tables
 def distribution_uri(row: tables.Distribution) -> str:
     """The address of a distribution."""
     return f"distributions/{row.id}"
+
+
+def nameable(statement: Select[tables.Distribution], accept: str | None) -> Select[tables.Distribution]:
+    """Only distributions that the reader has words for: the original's clients speak XML, and refuse a whole list
+    that has a name or an architecture they do not know."""
+    if answer_type(accept) == JSON:
+        return statement
+    return statement.where(tables.Distribution.arch.not_in(LATER_WORDS), tables.Distribution.name.not_in(LATER_WORDS))
 
 
 def distribution(row: tables.Distribution) -> Distribution:

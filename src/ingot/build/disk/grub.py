@@ -57,8 +57,8 @@ def write_configuration(tree: Path, distribution: Distribution, layout: Layout, 
     )
     terminals = _PC_TERMINALS if architecture.grub_bios else ""
     content = _CONFIGURATION.format(uuid=layout.boot.uuid, entries=entries, terminals=terminals)
-    configuration = family.grub_configuration()
-    files.write(tree, configuration, content, mode=0o600)
+    directory = family.boot_loader(distribution).directory
+    files.write(tree, f"{directory}/grub.cfg", content, mode=0o600)
     defaults = (
         "GRUB_DEFAULT=0\nGRUB_TIMEOUT=1\nGRUB_DISTRIBUTOR=`lsb_release -i -s 2> /dev/null || echo Debian`\n"
         f'GRUB_CMDLINE_LINUX_DEFAULT=""\nGRUB_CMDLINE_LINUX="{words}"\n'
@@ -69,24 +69,23 @@ def write_configuration(tree: Path, distribution: Distribution, layout: Layout, 
     for platform in filter(None, (architecture.grub_bios, architecture.grub_efi)):
         for pattern in ("*.mod", "*.lst"):
             for module in sorted((tree / "usr/lib/grub" / platform).glob(pattern)):
-                place = f"{Path(configuration).parent}/{platform}/{module.name}"
-                files.write(tree, place, module.read_bytes())
+                files.write(tree, f"{directory}/{platform}/{module.name}", module.read_bytes())
 
 
 def make_boot_code(tree: Path, distribution: Distribution, layout: Layout, log: Path) -> tuple[bytes, bytes] | None:
     """GRUB's first sector and its core image, which finds the file system of the kernels; None without a BIOS."""
-    platform = distribution.architecture.grub_bios
+    platform, loader = distribution.architecture.grub_bios, family_of(distribution).boot_loader(distribution)
     if platform is None:
         return None
     early = _early(distribution, layout)
     modules = [*_MODULES, *_modules_for(layout)]
-    config, core = files.inside(tree, "/boot/grub/early.cfg"), files.inside(tree, "/boot/grub/core.img")
+    config, core = (files.inside(tree, f"{loader.directory}/{name}") for name in ("early.cfg", "core.img"))
     config.write_text(early, encoding="ascii")
     try:
         run_in_tree(
             tree,
-            ["grub-mkimage", "--format", platform, "--prefix", "/boot/grub", "--compression", "auto",
-             "--config", "/boot/grub/early.cfg", "--output", "/boot/grub/core.img", *modules],
+            [loader.make_image, "--format", platform, "--prefix", loader.directory, "--compression", "auto",
+             "--config", f"{loader.directory}/early.cfg", "--output", f"{loader.directory}/core.img", *modules],
             log=log,
         )  # fmt: skip
         return (tree / f"usr/lib/grub/{platform}/boot.img").read_bytes(), core.read_bytes()
@@ -97,21 +96,21 @@ def make_boot_code(tree: Path, distribution: Distribution, layout: Layout, log: 
 
 def write_esp(tree: Path, distribution: Distribution, layout: Layout) -> None:
     """The EFI system partition: the distribution's signed loaders, at the path that every firmware tries."""
-    efi, platform = distribution.architecture.efi, distribution.architecture.grub_efi
+    efi, loader = distribution.architecture.efi, family_of(distribution).boot_loader(distribution)
     for name, source in (
-        (f"BOOT{efi.upper()}.EFI", f"usr/lib/shim/shim{efi}.efi.signed"),
-        (f"grub{efi}.efi", f"usr/lib/grub/{platform}-signed/grub{efi}.efi.signed"),
-        (f"mm{efi}.efi", f"usr/lib/shim/mm{efi}.efi.signed"),
+        (f"BOOT{efi.upper()}.EFI", loader.shim),
+        (f"grub{efi}.efi", loader.grub),
+        (f"mm{efi}.efi", loader.manager),
     ):
-        files.write(tree, f"/boot/efi/EFI/BOOT/{name}", (tree / source).read_bytes())
+        files.write(tree, f"/boot/efi/EFI/BOOT/{name}", files.read(tree, f"/{source}"))
     early = f"{_early(distribution, layout)}configfile $prefix/grub.cfg\n"
     files.write(tree, f"/boot/efi/EFI/{distribution.efi_directory}/grub.cfg", early)
 
 
 def _early(distribution: Distribution, layout: Layout) -> str:
     """GRUB's first commands: where the rest of it lies."""
-    directory = Path(family_of(distribution).grub_configuration()).parent
-    return f"search.fs_uuid {layout.boot.uuid} root\nset prefix=($root){_in_boot(layout, str(directory))}\n"
+    directory = family_of(distribution).boot_loader(distribution).directory
+    return f"search.fs_uuid {layout.boot.uuid} root\nset prefix=($root){_in_boot(layout, directory)}\n"
 
 
 def _in_boot(layout: Layout, path: str) -> str:

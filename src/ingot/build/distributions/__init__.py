@@ -1,10 +1,13 @@
 """The distributions that Ingot can build: one module per vendor, one table entry per release and architecture."""
 
-from ingot.build.distributions import debian
+import difflib
+
+from ingot.build.distributions import debian, fedora, ubuntu
 from ingot.build.distributions.architectures import canonical
 from ingot.build.distributions.base import Distribution, Profile, Suite, UnknownDistributionError
+from ingot.build.distributions.own import own_distributions
 
-DISTRIBUTIONS: tuple[Distribution, ...] = debian.RELEASES
+DISTRIBUTIONS: tuple[Distribution, ...] = (*debian.RELEASES, *ubuntu.RELEASES, *fedora.RELEASES)
 
 __all__ = [
     "DISTRIBUTIONS",
@@ -14,17 +17,22 @@ __all__ = [
     "UnknownDistributionError",
     "canonical",
     "find_distribution",
+    "known_distributions",
 ]
 
 
+def known_distributions() -> tuple[Distribution, ...]:
+    """Ingot's own distributions, then those that the operator defines."""
+    return (*DISTRIBUTIONS, *own_distributions())
+
+
 def find_distribution(name: str, version: str, arch: str) -> Distribution:
-    """The distribution a template names; raises UnknownDistributionError, which lists what there is."""
-    for distribution in DISTRIBUTIONS:
-        if (distribution.name.lower(), distribution.version, distribution.arch) == (
-            name.lower(),
-            version,
-            canonical(arch),
-        ):
+    """The distribution a template names; raises UnknownDistributionError, which names what is near."""
+    wanted = (name.lower(), version.lower(), canonical(arch))
+    for distribution in known_distributions():
+        if (distribution.name.lower(), distribution.version.lower(), distribution.arch) == wanted:
             return distribution
-    known = ", ".join(f"{d.name} {d.version} {d.arch}" for d in DISTRIBUTIONS)
-    raise UnknownDistributionError(f"There is no distribution {name} {version} {arch}. Known are: {known}.")
+    known = [f"{one.name} {one.version} {one.arch}" for one in known_distributions()]
+    near = difflib.get_close_matches(f"{name} {version} {canonical(arch)}", known, n=3)
+    hint = f"Did you mean {', '.join(near)}?" if near else f"There are {', '.join(known)}."
+    raise UnknownDistributionError(f"There is no distribution {name} {version} {arch}. {hint}")

@@ -20,11 +20,11 @@ _OF_ARCHITECTURE = {
     X86_64: ("grub-efi-amd64-bin", "grub-efi-amd64-signed", "grub-pc-bin", "linux-image-amd64"),
     AARCH64: ("grub-efi-arm64-bin", "grub-efi-arm64-signed", "linux-image-arm64"),
 }
-_CONTAINER_PACKAGES = ("dbus", "systemd-resolved", "systemd-sysv", "usr-is-merged")
-_APPLICATION_PACKAGES = ("usr-is-merged",)
+CONTAINER_PACKAGES = ("dbus", "systemd-resolved", "systemd-sysv", "usr-is-merged")
+APPLICATION_PACKAGES = ("usr-is-merged",)
 #: What only runs under an init.
-_SERVICE_PACKAGES = ("openssh-server", "sudo", "systemd-timesyncd", "unattended-upgrades")
-_MINIMAL = Profile(
+SERVICE_PACKAGES = ("openssh-server", "sudo", "systemd-timesyncd", "unattended-upgrades")
+MINIMAL = Profile(
     name="Minimal",
     description="A bootable machine with a network and a package manager",
     packages=(
@@ -40,11 +40,11 @@ _MINIMAL = Profile(
         "tzdata",
     ),
 )
-_SERVER = Profile(
+SERVER = Profile(
     name="Server",
     description="Minimal, with remote access and the tools people expect on a server",
     packages=(
-        *_MINIMAL.packages,
+        *MINIMAL.packages,
         "bash-completion",
         "bind9-host",
         "curl",
@@ -83,10 +83,10 @@ def _release(
         keyring="/usr/share/keyrings/debian-archive-keyring.gpg",
         keyring_package="debian-archive-keyring",
         boot_packages=tuple(sorted({*_BOOT_PACKAGES, *_OF_ARCHITECTURE[architecture], *extra_boot_packages})),
-        container_packages=_CONTAINER_PACKAGES,
-        application_packages=_APPLICATION_PACKAGES,
-        service_packages=_SERVICE_PACKAGES,
-        profiles=(_MINIMAL, _SERVER),
+        container_packages=CONTAINER_PACKAGES,
+        application_packages=APPLICATION_PACKAGES,
+        service_packages=SERVICE_PACKAGES,
+        profiles=(MINIMAL, SERVER),
         efi_directory="debian",
         description=f"Debian {version} ({codename})",
     )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ingot import __version__
-from ingot.build.evidence.inventory import Component
+from ingot.build.evidence.component import Component
 from ingot.build.manifest import Manifest
 
 _MACHINE = "machine"

@@ -3,54 +3,26 @@
 import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 from debian.deb822 import Deb822, PkgRelation
-from packageurl import PackageURL
 
-from ingot.build.distributions import Distribution
+from ingot.build.evidence.component import Component, component_key, package_url
 from ingot.build.evidence.licences import Licence, read_copyright
+from ingot.build.evidence.rpm_inventory import rpm_components
 from ingot.build.manifest import Manifest
-from ingot.build.packages.repository import ResolvedPackage
 from ingot.build.tree import files
 
 _NEEDS = ("Pre-Depends", "Depends")
 _INSTALLED = "install ok installed"
 
 
-@dataclass(frozen=True)
-class Component:
-    """An installed package. `depends` are the keys of installed packages that it needs; `file` is the package file it
-    came from, where the manifest names it; `files` is how many files it has."""
-
-    name: str
-    version: str
-    arch: str
-    source: str
-    source_version: str
-    maintainer: str
-    homepage: str
-    summary: str
-    section: str
-    licence: Licence
-    depends: tuple[str, ...]
-    purl: str
-    files: int
-    file: ResolvedPackage | None
-
-    @property
-    def key(self) -> str:
-        """What names it in this machine."""
-        return component_key(self.name, self.arch)
-
-
-def component_key(name: str, arch: str) -> str:
-    """The name of an installed package that no other one has."""
-    return f"{name}:{arch}"
-
-
 def installed_components(tree: Path, manifest: Manifest) -> list[Component]:
+    """Everything that the tree's package database says is installed, by name."""
+    return (rpm_components if manifest.distribution.family == "rpm" else _deb_components)(tree, manifest)
+
+
+def _deb_components(tree: Path, manifest: Manifest) -> list[Component]:
     """Everything that dpkg's database says is installed, by name."""
     text = (tree / "var/lib/dpkg/status").read_text(encoding="utf-8", errors="replace")
     paragraphs = [
@@ -85,13 +57,6 @@ def installed_components(tree: Path, manifest: Manifest) -> list[Component]:
             )
         )
     return sorted(found, key=lambda component: component.key)
-
-
-def package_url(distribution: Distribution, name: str, version: str, arch: str) -> str:
-    """The package URL of a package of a distribution."""
-    system = distribution.name.lower()
-    qualifiers = {"arch": arch, "distro": f"{system}-{distribution.version}"}
-    return PackageURL("deb", system, name, version, qualifiers).to_string()
 
 
 def _source(paragraph: Mapping[str, str]) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ingot import __version__
-from ingot.build.evidence.inventory import package_url
+from ingot.build.evidence.component import package_url
 from ingot.build.evidence.record import CYCLONEDX, MANIFEST, PROVENANCE, SPDX, TIMINGS
 from ingot.build.manifest import Manifest
 

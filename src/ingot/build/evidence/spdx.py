@@ -8,7 +8,7 @@ from email.utils import parseaddr
 from typing import Any
 
 from ingot import __version__
-from ingot.build.evidence.inventory import Component
+from ingot.build.evidence.component import Component
 from ingot.build.manifest import Manifest
 
 _NOTHING_SAID = "NOASSERTION"

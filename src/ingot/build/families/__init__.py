@@ -4,13 +4,14 @@ from pathlib import Path
 
 from ingot.build.distributions import Distribution
 from ingot.build.distributions.base import FamilyName
-from ingot.build.families.base import Family, Kernel
+from ingot.build.families.base import BootLoader, Family, Kernel
 from ingot.build.families.debian import DebianFamily
+from ingot.build.families.rpm import RpmFamily
 from ingot.build.packages.repository import Repository
 
-__all__ = ["FAMILIES", "Family", "Kernel", "family_of", "repository_of"]
+__all__ = ["FAMILIES", "BootLoader", "Family", "Kernel", "family_of", "repository_of"]
 
-FAMILIES: dict[FamilyName, Family] = {"debian": DebianFamily()}
+FAMILIES: dict[FamilyName, Family] = {"debian": DebianFamily(), "rpm": RpmFamily()}
 
 
 def family_of(distribution: Distribution) -> Family:

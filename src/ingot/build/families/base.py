@@ -20,14 +20,27 @@ class Kernel:
     initramfs: str
 
 
+@dataclass(frozen=True)
+class BootLoader:
+    """GRUB in a tree: the machine's `directory` for its configuration, the program that makes its images for a BIOS,
+    and the signed files for UEFI, as paths in the tree."""
+
+    directory: str
+    make_image: str
+    shim: str
+    manager: str
+    grub: str
+
+
 class Family(ABC):
     """The package manager's side of a build, and where a family's machines keep things.
 
     `transient` are patterns of files that belong to one machine or one build; `keyboard_packages` what has to be
-    installed for a keyboard to be set.
+    installed for a keyboard to be set; `locale_file` the machine's file with its language.
     """
 
     transient: ClassVar[tuple[str, ...]] = ()
+    locale_file: ClassVar[str]
     keyboard_packages: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
@@ -83,8 +96,8 @@ class Family(ABC):
         """Set the console's keyboard, by the template's name for it; raises BuildError for an unknown one."""
 
     @abstractmethod
-    def grub_configuration(self) -> str:
-        """The path on the machine of GRUB's configuration."""
+    def boot_loader(self, distribution: Distribution) -> BootLoader:
+        """Where a tree has its boot loader."""
 
     @abstractmethod
     def first_wrong_file(self, tree: Path) -> str | None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ingot.build.distributions import Distribution
-from ingot.build.families.base import Family, Kernel
+from ingot.build.families.base import BootLoader, Family, Kernel
 from ingot.build.packages.apt_repository import AptRepository
 from ingot.build.packages.sources import Source
 from ingot.build.tree import files, initramfs, install, keyboard
@@ -25,6 +25,7 @@ class DebianFamily(Family):
         "/var/log/apt/*",
     )
     keyboard_packages = keyboard.PACKAGES
+    locale_file = "/etc/default/locale"
 
     def repository(self, distribution: Distribution, cache: Path) -> AptRepository:
         """The distribution's packages as apt sees them."""
@@ -86,9 +87,18 @@ class DebianFamily(Family):
         """Write console-setup's configuration and have it compute the console's map."""
         keyboard.set_up_keyboard(tree, keyboard_name, env, log)
 
-    def grub_configuration(self) -> str:
-        """Where update-grub writes it."""
-        return "/boot/grub/grub.cfg"
+    def boot_loader(self, distribution: Distribution) -> BootLoader:
+        """The signed loaders are packages' files; grub-install would put them where the firmware looks for them."""
+        efi, platform = distribution.architecture.efi, distribution.architecture.grub_efi
+        # Ubuntu's own key manager is signed, too, but not called so.
+        manager = f"mm{efi}.efi" if distribution.efi_directory == "ubuntu" else f"mm{efi}.efi.signed"
+        return BootLoader(
+            directory="/boot/grub",
+            make_image="grub-mkimage",
+            shim=f"usr/lib/shim/shim{efi}.efi.signed",
+            manager=f"usr/lib/shim/{manager}",
+            grub=f"usr/lib/grub/{platform}-signed/grub{efi}.efi.signed",
+        )
 
     def first_wrong_file(self, tree: Path) -> str | None:
         """Compare with the MD5 sums that the packages bring."""

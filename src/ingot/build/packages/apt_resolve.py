@@ -4,7 +4,6 @@ import difflib
 import hashlib
 import json
 import re
-import tempfile
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -16,7 +15,7 @@ from debian.deb822 import Packages
 
 from ingot.build.errors import BuildError
 from ingot.build.packages.control import read_control
-from ingot.build.packages.repository import ResolvedPackage, join_version
+from ingot.build.packages.repository import ResolvedPackage, join_version, keep_solution
 from ingot.build.run import ProgramFailedError
 from ingot.build.template import Package
 
@@ -36,7 +35,7 @@ def resolve(repository: "AptRepository", wanted: Sequence[Package], own: Sequenc
     _refuse_unknown(repository, wanted)
     asked = {package.name for package in wanted}
     resolved = _solve(repository, asked, arguments, {f"file:{file}": _paragraph(file) for file in own})
-    _keep(solution, resolved)
+    keep_solution(solution, [asdict(package) for package in resolved])
     return resolved
 
 
@@ -99,14 +98,6 @@ def _paragraph(file: Path) -> Packages:
 
 def _key(repository: "AptRepository", arguments: Sequence[str]) -> str:
     return hashlib.sha256("\n".join((repository.snapshot(), *arguments)).encode()).hexdigest()
-
-
-def _keep(solution: Path, resolved: list[ResolvedPackage]) -> None:
-    """Remember an answer of the solver for as long as the package lists stay as they are."""
-    solution.parent.mkdir(exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=solution.parent, delete=False, encoding="utf-8") as file:
-        json.dump([asdict(package) for package in resolved], file)
-    Path(file.name).rename(solution)
 
 
 def _argument(package: Package) -> str:

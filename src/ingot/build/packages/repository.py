@@ -1,11 +1,13 @@
 """A distribution's packages: what a family's own tools have to answer about them, and the words it is answered in."""
 
 import datetime as dt
+import json
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ingot.build.distributions import Distribution
 from ingot.build.errors import BuildError
@@ -135,3 +137,11 @@ def split_version(version: str) -> tuple[int | None, str, str]:
 def join_version(epoch: int | None, version: str, release: str) -> str:
     """The full version that `split_version` took apart."""
     return f"{f'{epoch}:' if epoch is not None else ''}{version}{f'-{release}' if release else ''}"
+
+
+def keep_solution(file: Path, packages: list[dict[str, Any]]) -> None:
+    """Remember an answer of a solver for as long as the package lists stay as they are."""
+    file.parent.mkdir(exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=file.parent, delete=False, encoding="utf-8") as staging:
+        json.dump(packages, staging)
+    Path(staging.name).rename(file)

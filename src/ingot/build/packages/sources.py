@@ -57,6 +57,14 @@ def sources_of(distribution: Distribution, cache: Path | None = None) -> tuple[S
     )
 
 
+def has_mirror(distribution: Distribution) -> bool:
+    """Whether a setting or the machine's apt names a mirror for all of a distribution."""
+    try:
+        return all(_mirror(suite.archive, None) for suite in distribution.suites)
+    except BuildError:
+        return False
+
+
 def _mirror(archive: str, cache: Path | None) -> str:
     mirror = Settings().mirrors.get(archive) or _machine_mirrors(cache).get(archive)
     if mirror is None:

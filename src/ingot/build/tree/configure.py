@@ -58,7 +58,7 @@ def configure(
         family.set_keyboard(tree, installation.keyboard, env, log)
     if installation.welcome_message:
         files.write(tree, "/etc/motd", installation.welcome_message.rstrip("\n") + "\n")
-    files.write(tree, "/etc/default/locale", "LANG=C.UTF-8\n")
+    files.write(tree, family.locale_file, "LANG=C.UTF-8\n")
     family.set_package_sources(tree, sources)
     set_up_users(tree, installation, env, log)
     set_up_network(tree, installation)

@@ -35,6 +35,20 @@ def inside(tree: Path, path: str) -> Path:
     return tree.joinpath(*current)
 
 
+def read(tree: Path, path: str) -> bytes:
+    """The content of a file of the machine, with links followed in the tree. Raises BuildError for a loop of links."""
+    for _ in range(_MOST_LINKS):
+        file = inside(tree, path)
+        if not file.is_symlink():
+            return file.read_bytes()
+        path = (
+            f"/{file.parent.relative_to(tree)}/{file.readlink()}"
+            if not file.readlink().is_absolute()
+            else str(file.readlink())
+        )
+    raise BuildError(f"The path {path} of the image has too many links.")
+
+
 def write(tree: Path, path: str, content: str | bytes, *, mode: int = 0o644, owner: tuple[int, int] = (0, 0)) -> Path:
     """Write a file of the machine, with its directories; what was there is replaced. Returns its place."""
     file = inside(tree, path)

@@ -88,11 +88,16 @@ KEYBOARDS: dict[str, tuple[str, str]] = {
 
 def set_up_keyboard(tree: Path, keyboard: str, env: Mapping[str, str], log: Path) -> None:
     """Set the keyboard and precompute the console's map, so that it is there early at every boot."""
-    if keyboard not in KEYBOARDS:
-        near = difflib.get_close_matches(keyboard, KEYBOARDS, n=3)
-        hint = f"; did you mean {', '.join(near)}?" if near else f": use one of {', '.join(KEYBOARDS)}."
-        raise BuildError(f"There is no keyboard {keyboard}{hint}")
+    refuse_unknown(keyboard)
     layout, variant = KEYBOARDS[keyboard]
     content = f'XKBMODEL="pc105"\nXKBLAYOUT="{layout}"\nXKBVARIANT="{variant}"\nXKBOPTIONS=""\nBACKSPACE="guess"\n'
     files.write(tree, "/etc/default/keyboard", content)
     run_in_tree(tree, ["setupcon", "--force", "--save-only"], env=env, log=log)
+
+
+def refuse_unknown(keyboard: str) -> None:
+    """Raise BuildError for a keyboard that templates cannot name."""
+    if keyboard not in KEYBOARDS:
+        near = difflib.get_close_matches(keyboard, KEYBOARDS, n=3)
+        hint = f"; did you mean {', '.join(near)}?" if near else f": use one of {', '.join(KEYBOARDS)}."
+        raise BuildError(f"There is no keyboard {keyboard}{hint}")
