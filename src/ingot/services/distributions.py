@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from ingot.build.distributions import DISTRIBUTIONS, UnknownDistributionError, find_distribution
+from ingot.build.distributions import UnknownDistributionError, find_distribution, known_distributions
 from ingot.services import appliances
 from ingot.services.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from ingot.store.base import now
@@ -65,7 +65,7 @@ def update(session: Session, row: Distribution, *, description: str | None, acti
 
 def is_provided(row: DistributionProfile, distribution: Distribution) -> bool:
     """Whether a profile is the engine's own, which nobody changes."""
-    for known in DISTRIBUTIONS:
+    for known in known_distributions():
         if (known.name, known.version, known.arch) == (distribution.name, distribution.version, distribution.arch):
             return row.name in {profile.name for profile in known.profiles}
     return False
