@@ -340,3 +340,12 @@ def test_pictures_and_licences(root: httpx.Client, distribution: dict[str, Any])
     assert again.status_code == 304
     licence = root.get(f"{distribution['uri']}/license")
     assert "/usr/share/doc" in licence.text
+
+
+def test_the_originals_clients_see_only_what_they_have_words_for(root: httpx.Client) -> None:
+    for path in ("distributions", "users/root/distros"):
+        rows = root.get(path).json()["distributions"]["distributions"]["distribution"]
+        assert {"x86_64", "aarch64"} == {row["arch"] for row in rows}
+        shown = etree.fromstring(root.get(path, headers=XML).content).findall("distributions/distribution")
+        assert {row.findtext("arch") for row in shown} == {"x86_64"}
+        assert len(shown) == sum(row["arch"] == "x86_64" for row in rows)

@@ -32,7 +32,8 @@ def find_distribution(name: str, version: str, arch: str) -> Distribution:
     for distribution in known_distributions():
         if (distribution.name.lower(), distribution.version.lower(), distribution.arch) == wanted:
             return distribution
-    known = [f"{one.name} {one.version} {one.arch}" for one in known_distributions()]
-    near = difflib.get_close_matches(f"{name} {version} {canonical(arch)}", known, n=3)
-    hint = f"Did you mean {', '.join(near)}?" if near else f"There are {', '.join(known)}."
-    raise UnknownDistributionError(f"There is no distribution {name} {version} {arch}. {hint}")
+    names = {one.name.lower(): one.name for one in known_distributions()}
+    near = difflib.get_close_matches(name.lower(), names, n=1)
+    offered = [one for one in known_distributions() if not near or one.name == names[near[0]]]
+    known = ", ".join(f"{one.name} {one.version} {one.arch}" for one in offered)
+    raise UnknownDistributionError(f"There is no distribution {name} {version} {arch}. There are {known}.")
