@@ -7,8 +7,15 @@ for definitions in partitions/*; do
     udevadm wait --timeout=30 "$link" 2>/dev/null || udevadm settle --timeout=60 || true
     [ -e "$link" ] || continue
     partition=$(readlink -f "$link")
+    size=/sys/class/block/${partition#/dev/}/size
+    before=$(cat "$size")
     disk=/dev/$(basename "$(dirname "$(readlink -f "/sys/class/block/${partition#/dev/}")")")
     systemd-repart --dry-run=no --definitions="$PWD/$definitions" "$disk"
+    if [ "$(cat "$size")" != "$before" ]; then
+        # udev reads a changed table anew: until it has, the partitions of a disk not in use come and go.
+        udevadm settle --timeout=60 || true
+        udevadm wait --timeout=30 "$link" 2>/dev/null || true
+    fi
 done
 if [ -e physical-volumes ] || [ -e logical-volumes ]; then
     # A volume group is complete when all disks are there.
