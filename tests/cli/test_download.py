@@ -9,12 +9,13 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from ingot.store.artifacts import LocalArtifacts
 from ingot.store.tables import Image
 from tests.faults.site import Site, eventually
-from tests.serving import Command
+from tests.serving import PASSWORD, Command
 
 _SIZE = 32 << 20
 
@@ -45,31 +46,36 @@ class Line:
             thread.start()
 
     def _serve(self, client: socket.socket) -> None:
+        # At the end both sockets are closed with what was not read: the server's kernel is told that it is lost.
         with client, socket.create_connection(self.server) as server:
-            back = threading.Thread(target=self._pump, args=(server, client), kwargs={"is_answer": True})
+            gone = threading.Event()
+            back = threading.Thread(target=self._answer, args=(server, client, gone))
             back.start()
-            self._pump(client, server)
+            with contextlib.suppress(OSError):
+                while data := client.recv(65536):
+                    server.sendall(data)
+            gone.set()
+            if not self.stalls:
+                with contextlib.suppress(OSError):
+                    server.shutdown(socket.SHUT_WR)
             back.join()
 
-    def _pump(self, source: socket.socket, target: socket.socket, *, is_answer: bool = False) -> None:
+    def _answer(self, server: socket.socket, client: socket.socket, gone: threading.Event) -> None:
         passed = 0
-        try:
-            while data := source.recv(65536):
-                if is_answer and self.allowance is not None:
+        with contextlib.suppress(OSError):
+            while data := server.recv(65536):
+                if self.allowance is not None:
                     data = data[: max(0, self.allowance - passed)]
-                target.sendall(data)
+                client.sendall(data)
                 passed += len(data)
-                self.passed += len(data) if is_answer else 0
-                if is_answer and self.allowance is not None and passed >= self.allowance:
+                self.passed += len(data)
+                if self.allowance is not None and passed >= self.allowance:
                     self.breaks += 1
-                    if self.stalls:
-                        self._open.wait(60)
+                    while self.stalls and not gone.wait(0.05) and not self._open.is_set():
+                        pass
                     break
-        except OSError:
-            pass
-        for end in (source, target):
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            client.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         self._open.set()
@@ -116,7 +122,7 @@ def test_an_image_arrives_whole_under_its_own_name(ingot: Command, image: tuple[
     assert _hash(ingot.home / f"{name}-1.raw") == sha256
     assert _parts(ingot) == []
     (ingot.home / "other").mkdir()
-    ingot("image", "download", number, "--to", "other")
+    ingot("download", number, "-o", "other")
     assert _hash(ingot.home / "other" / f"{name}-1.raw") == sha256
     (ingot.home / "x").write_text("mine")
     assert "is there already" in ingot("image", "download", number, "--to", "x", code=4)
@@ -177,6 +183,58 @@ def test_a_part_that_is_wrong_is_noticed(ingot: Command, image: tuple[str, str])
     assert "SHA-256" in ingot("image", "download", number, "--to", "x", code=1)
     ingot("image", "download", number, "--to", "x")
     assert _hash(ingot.home / "x") == sha256
+
+
+@pytest.fixture
+def address_with_key(image: tuple[str, str], address: str) -> str:
+    """The path that opens the image for whoever has it."""
+    answer = httpx.get(
+        f"{address}/api/users/root/images?img={image[0]}",
+        auth=("root", PASSWORD),
+        headers={"Accept": "application/json"},
+    )
+    return f"/api/{answer.json()['images']['images']['image'][0]['downloadUri']}"
+
+
+def test_an_address_with_a_key_is_enough(
+    ingot: Command, image: tuple[str, str], name: str, address: str, address_with_key: str
+) -> None:
+    for variable in ("INGOT_URL", "INGOT_USER", "INGOT_PASSWORD"):
+        del ingot.environment[variable]
+    assert ingot("download", address + address_with_key) == f"{name}-1.raw\n"
+    assert _hash(ingot.home / f"{name}-1.raw") == image[1]
+    assert [file.name for file in ingot.home.glob(".*")] == []
+    said = ingot("download", address + address_with_key, "-o", "y", code=4)
+    assert "was used or has expired" in said
+    key = address_with_key.partition("=")[2]
+    assert key not in said
+    assert "has no key" in ingot("download", address + address_with_key.partition("?")[0], "-o", "y", code=4)
+    assert "none of ours" in ingot("download", f"{address}/docs", "-o", "y", code=1)
+    assert "cannot be reached" in ingot("download", f"http://127.0.0.1:9{address_with_key}", "-o", "y", code=1)
+    assert "neither" in ingot("download", "disk", code=3)
+    assert not (ingot.home / "y").exists()
+
+
+def test_a_download_with_a_key_survives_breaks_and_interrupts(
+    ingot: Command, image: tuple[str, str], line: Line, address_with_key: str
+) -> None:
+    url = line.address + address_with_key
+    line.allowance, line.stalls = _SIZE // 2, True
+    for stop in (signal.SIGINT, signal.SIGKILL):
+        breaks = line.breaks
+        with ingot.start("download", url, "-o", "x") as process:
+            eventually(lambda before=breaks: line.breaks > before, "the line stalls")  # type: ignore[misc]
+            eventually(lambda: any(part.stat().st_size > _SIZE // 4 for part in _parts(ingot)), "a part is there")
+            process.send_signal(stop)
+            process.communicate(timeout=60)
+        assert not (ingot.home / "x").exists()
+        line.allowance = _SIZE // 4
+    line.stalls, line.passed = False, 0
+    line.allowance = _SIZE // 8
+    ingot("download", url, "-o", "x")
+    assert _hash(ingot.home / "x") == image[1]
+    assert line.passed < _SIZE * 0.8
+    assert [file.name for file in ingot.home.glob(".*")] == []
 
 
 def test_a_line_that_stays_dead_is_given_up(ingot: Command, image: tuple[str, str], line: Line) -> None:

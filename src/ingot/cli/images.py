@@ -1,31 +1,21 @@
 """`ingot image`: machine images at a server."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NoReturn
 
 import typer
 from rich.filesize import decimal
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
 
 from ingot.cli.follow import await_end, is_over
 from ingot.cli.output import (
     FAILED,
     REFUSED,
     Output,
-    errors,
     fail,
     print_facts,
     print_json,
     print_rows,
     printable,
-    refuse_existing,
     say,
     tell,
 )
@@ -147,55 +137,6 @@ def delete(numbers: Sequence[int], *, yes: bool) -> None:
         for image in images:
             connection.delete(image.uri or "")
             tell(f"Image {image.db_id} is deleted.")
-
-
-def download(number: int, target: Path | None, *, force: bool) -> None:
-    """Fetch an image's file; one that was begun before is gone on with."""
-    with connected() as connection:
-        image = find.image(connection, number)
-        if not image.sha256sum or not image.download_uri:
-            fail(f"Image {number} is {state(image)}{_why_not(image)}", code=REFUSED)
-        path = _target(image, target)
-        refuse_existing(path, force=force)
-        try:
-            _fetch(connection, image, path)
-        except OSError as error:
-            fail(
-                f"{path} cannot be written: {error.strerror}. What came is kept: the same command goes on from there."
-            )
-        except KeyboardInterrupt:
-            fail("Stopped. What came is kept: the same command goes on from there.")
-    tell(path)
-
-
-def _fetch(connection: Connection, image: Image, path: Path) -> None:
-    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as progress:
-        task = progress.add_task("", total=image.size or 0)
-        connection.download(
-            f"{image.uri}/downloads",
-            image.sha256sum or "",
-            image.size or 0,
-            path,
-            lambda there, _: progress.update(task, completed=there),
-        )
-
-
-def _target(image: Image, target: Path | None) -> Path:
-    """Where an image's file goes: a name that the server gave is a name in one directory and nothing else."""
-    name = Path(printable(image.file_name).replace("/", "_")).name or f"image-{image.db_id}"
-    if target is None:
-        return Path(name)
-    return target / name if target.is_dir() else target
-
-
-def _why_not(image: Image) -> str:
-    status = image.status or OpStatus()
-    if not is_over(status):
-        return f": wait for it with ingot image follow {image.db_id}"
-    if status.complete and not image.simulated:
-        return ", but was generated for publishing: generate one to download"
-    return ": there is nothing to download"
 
 
 def state(image: Image) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ingot.cli.commands import bundle, cache, catalogue, image, login, people, template
+from ingot.cli.commands.download import download
 from ingot.cli.commands.options import DEFAULT_CACHE, CacheDir, OutputOption
 from ingot.cli.commands.template import TemplateFile
 from ingot.cli.output import Output
@@ -18,6 +19,7 @@ app = typer.Typer(
 )
 app.command()(login.login)
 app.command()(login.logout)
+app.command()(download)
 app.add_typer(template.app, name="template")
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(image.app, name="image")

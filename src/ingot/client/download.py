@@ -2,13 +2,16 @@
 
 import fcntl
 import hashlib
+import json
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+from urllib.parse import unquote, urlsplit
 
 import httpx
 
@@ -19,6 +22,14 @@ _MOST_TRIES = 5
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
 #: A connection over which nothing comes for so long is lost.
 _SILENCE_SECONDS = 60
+
+#: Answers after which an address is worth nothing, and what may be the reason.
+_OVER = frozenset({401, 403, 404, 410})
+_HINTS = {
+    401: " The address has no key: ask its owner for the whole one.",
+    403: " Its key was used or has expired: ask its owner for a new one.",
+    404: " The image is not there any more, or the address is not whole.",
+}
 
 #: Told of (bytes that are there, bytes in all).
 Progress = Callable[[int, int], None]
@@ -52,6 +63,56 @@ def download(client: httpx.Client, source: Source, target: Path, progress: Progr
         file.flush()
         os.fsync(file.fileno())
         part.rename(target)
+
+
+@contextmanager
+def announced(client: httpx.Client, address: str, directory: Path) -> Iterator[tuple[Source, str]]:
+    """(What is at an address with a key, the name that it is offered under).
+
+    A key tells that only until its download has begun: it is kept in `directory`, without the key, until the context
+    ends well. Raises ClientError.
+    """
+    if '"' in address or any(character <= " " for character in address):
+        raise ClientError("The address has characters that none has: put it in quotes as it is.")
+    notes = directory / f".ingot-{hashlib.sha256(address.encode()).hexdigest()[:16]}.json"
+    try:
+        kept = json.loads(notes.read_bytes())
+        source, name = Source(address, kept["sha256"], kept["size"]), str(kept["name"])
+    except (OSError, ValueError, KeyError, TypeError):
+        source, name = _ask(client, address)
+        notes.write_text(json.dumps({"sha256": source.sha256, "size": source.size, "name": name}), encoding="utf-8")
+    try:
+        yield source, name
+    except RefusedError as error:
+        if error.status in _OVER:
+            notes.unlink(missing_ok=True)
+        raise
+    notes.unlink(missing_ok=True)
+
+
+def _ask(client: httpx.Client, address: str) -> tuple[Source, str]:
+    where = urlsplit(address)
+    plain = f"{where.scheme}://{where.netloc}{where.path}"  # without the key
+    try:
+        headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
+        response = client.head(address, headers=headers, follow_redirects=True)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise UnreachableError(f"{plain} cannot be reached: {error}. Is it running?") from error
+    status = response.status_code
+    if status >= 400:
+        raise RefusedError(status, f"{plain} answers {status} {response.reason_phrase}.{_HINTS.get(status, '')}")
+    tag = re.fullmatch(r'"([0-9a-f]{64})"', response.headers.get("etag", ""))
+    size = response.headers.get("content-length", "")
+    if tag is None or not size.isdecimal():
+        raise ClientError(f"{plain} does not say the SHA-256 and the size of a file: it is none of ours.")
+    return Source(address, tag[1], int(size)), _offered_name(response.headers.get("content-disposition", ""))
+
+
+def _offered_name(disposition: str) -> str:
+    if match := re.search(r"filename\*=UTF-8''([^;\s]+)", disposition):
+        return unquote(match[1])
+    match = re.search(r'filename="([^"]*)"', disposition)
+    return match[1] if match else ""
 
 
 @contextmanager
@@ -114,7 +175,7 @@ def _fetch_once(
 def _require_content(response: httpx.Response, source: Source, offset: int) -> None:
     """Refuse an answer that is not the wanted part of the wanted file."""
     status = response.status_code
-    if status >= 500:
+    if status >= 500 or status == 429:
         raise UnreachableError(f"the server answered {status}")
     wanted = f"bytes {offset}-{source.size - 1}/{source.size}"
     if status == 206 and offset and response.headers.get("content-range") == wanted:
@@ -125,4 +186,5 @@ def _require_content(response: httpx.Response, source: Source, offset: int) -> N
         raise ClientError("The file has changed at the server since the download began. Start it again.")
     if status < 400:
         raise ClientError(f"The server answered {status}, which is no file.")
-    raise RefusedError(status, f"The server refuses the download with {status} {response.reason_phrase}.")
+    hint = _HINTS.get(status, "")
+    raise RefusedError(status, f"The server refuses the download with {status} {response.reason_phrase}.{hint}")

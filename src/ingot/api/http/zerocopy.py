@@ -25,8 +25,9 @@ DELIVERED = "ingot.response.delivered"
 _TURN = 1 << 20
 #: Seconds between looks at what the client's side has not confirmed yet.
 _FIRST_LOOK, _LAST_LOOK = 0.002, 0.25
-#: A kernel with bytes for a program that has gone breaks the connection: within so many seconds, or it counts as well.
-_REGRET_SECONDS = 2.0
+#: A kernel with bytes for a program that has gone breaks the connection. One that is silent for so many seconds with
+#: every byte confirmed counts as well: as long as idle connections are kept.
+_REGRET_SECONDS = 30.0
 _PROBE = [bytearray(1)]
 #: The states (linux/tcp.h) in which the other side has closed: TIME_WAIT, CLOSE, CLOSE_WAIT, LAST_ACK, CLOSING.
 _CLOSED_BY_PEER = frozenset({6, 7, 8, 9, 11})
@@ -83,9 +84,16 @@ class FileSender:
 
     async def send(self, message: MutableMapping[str, Any]) -> None:
         """ASGI's `send`; raises ConnectionError when the client goes before a file was handed over."""
-        if message["type"] != ZEROCOPY:
+        if message["type"] == ZEROCOPY:
+            await self._zerocopysend(message)
+        else:
             await self._cycle.send(message)  # type: ignore[arg-type]
-            return
+        if self._cycle.response_complete and not self._cycle.keep_alive and self._socket is not None:
+            # Our copy of the socket keeps it open; the client waits for its end.
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_WR)
+
+    async def _zerocopysend(self, message: MutableMapping[str, Any]) -> None:
         cycle = self._cycle
         if not cycle.response_started or cycle.response_complete or cycle.chunked_encoding is not False:
             raise RuntimeError(f"{ZEROCOPY} belongs after the start of a response that has a Content-Length")
@@ -104,10 +112,6 @@ class FileSender:
             cycle.expected_content_length -= count
         if not message.get("more_body", False):
             await cycle.send({"type": "http.response.body", "body": b"", "more_body": False})
-            if not cycle.keep_alive and self._socket is not None:
-                # Our copy of the socket keeps it open; the client waits for its end.
-                with contextlib.suppress(OSError):
-                    self._socket.shutdown(socket.SHUT_WR)
 
     async def delivered(self) -> bool:
         """Wait until it shows whether the client got the whole response, as far as anybody can know.

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ingot.cli.commands.download import download
 from ingot.cli.commands.options import (
     FormatOption,
     ImageArgument,
@@ -83,18 +84,7 @@ def follow(image: ImageArgument, output: OutputOption = Output.TABLE) -> None:
     run(image, output)
 
 
-@app.command()
-def download(
-    image: ImageArgument,
-    target: Annotated[
-        Path | None, typer.Option("--to", help="A file or directory; else, the image's own name.")
-    ] = None,
-    force: Annotated[bool, typer.Option(help="Replace a file that is there.")] = False,
-) -> None:
-    """Download an image; what was begun before is gone on with, and the SHA-256 is verified."""
-    from ingot.cli.images import download as run  # noqa: PLC0415
-
-    run(image, target, force=force)
+app.command()(download)
 
 
 @app.command()

@@ -20,7 +20,8 @@ def _bundles(incomplete: str) -> list[str]:
     return bundles(incomplete)
 
 
-def _images(incomplete: str) -> list[tuple[str, str]]:
+def complete_images(incomplete: str) -> list[tuple[str, str]]:
+    """The images there are, for a shell that completes."""
     from ingot.cli.completion import images  # noqa: PLC0415
 
     return images(incomplete)
@@ -49,9 +50,11 @@ BundleArgument = Annotated[
 TemplateOption = Annotated[
     str | None, typer.Option("--template", help="Only of this template.", autocompletion=_templates)
 ]
-ImageArgument = Annotated[int, typer.Argument(metavar="IMAGE", help="The image's id.", min=1, autocompletion=_images)]
+ImageArgument = Annotated[
+    int, typer.Argument(metavar="IMAGE", help="The image's id.", min=1, autocompletion=complete_images)
+]
 ImagesArgument = Annotated[
-    list[int], typer.Argument(metavar="IMAGE...", help="The images' ids.", autocompletion=_images)
+    list[int], typer.Argument(metavar="IMAGE...", help="The images' ids.", autocompletion=complete_images)
 ]
 FormatOption = Annotated[str, typer.Option("--format", help="A name of `ingot format list`.", autocompletion=_formats)]
 SystemArgument = Annotated[
