@@ -120,10 +120,12 @@ def _slow_server() -> Iterator[Slow]:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         slow.address = f"http://127.0.0.1:{server.server_port}"
-        yield slow
-        slow.go.set()
-        server.shutdown()
-        thread.join()
+        try:
+            yield slow
+        finally:
+            slow.go.set()
+            server.shutdown()
+            thread.join()
 
 
 def test_an_image_is_published_and_found(
