@@ -118,12 +118,12 @@ def _parts(ingot: Command) -> list[Path]:
 
 def test_an_image_arrives_whole_under_its_own_name(ingot: Command, image: tuple[str, str], name: str) -> None:
     number, sha256 = image
-    assert ingot("image", "download", number) == f"{name}-1.raw\n"
-    assert _hash(ingot.home / f"{name}-1.raw") == sha256
+    assert ingot("image", "download", number) == f"{name}-1.raw.gz\n"
+    assert _hash(ingot.home / f"{name}-1.raw.gz") == sha256
     assert _parts(ingot) == []
     (ingot.home / "other").mkdir()
     ingot("download", number, "-o", "other")
-    assert _hash(ingot.home / "other" / f"{name}-1.raw") == sha256
+    assert _hash(ingot.home / "other" / f"{name}-1.raw.gz") == sha256
     (ingot.home / "x").write_text("mine")
     assert "is there already" in ingot("image", "download", number, "--to", "x", code=4)
     assert (ingot.home / "x").read_text() == "mine"
@@ -201,8 +201,8 @@ def test_an_address_with_a_key_is_enough(
 ) -> None:
     for variable in ("INGOT_URL", "INGOT_USER", "INGOT_PASSWORD"):
         del ingot.environment[variable]
-    assert ingot("download", address + address_with_key) == f"{name}-1.raw\n"
-    assert _hash(ingot.home / f"{name}-1.raw") == image[1]
+    assert ingot("download", address + address_with_key) == f"{name}-1.raw.gz\n"
+    assert _hash(ingot.home / f"{name}-1.raw.gz") == image[1]
     assert [file.name for file in ingot.home.glob(".*")] == []
     said = ingot("download", address + address_with_key, "-o", "y", code=4)
     assert "was used or has expired" in said

@@ -165,7 +165,9 @@ def test_operating_systems_and_packages_are_found(ingot: Command) -> None:
     assert "several operating systems" in ingot("os", "search", "debian", "nginx", code=4)
 
     def found(words: str) -> set[str]:
-        return {row["name"] for row in json.loads(ingot("os", "search", "Debian:12", words, "--output", "json"))}
+        return {
+            row["name"] for row in json.loads(ingot("os", "search", "Debian:12:x86_64", words, "--output", "json"))
+        }
 
     assert found("nginx") == {"nginx", "nginx-doc", "libnginx-mod-http-lua"}
     assert found("nginx*") == {"nginx", "nginx-doc"}
@@ -173,8 +175,8 @@ def test_operating_systems_and_packages_are_found(ingot: Command) -> None:
     assert found("%_") == {"100%_pure"}
     assert found("nothing-such") == set()
     assert "1.0-1" in ingot("os", "search", "debian:12:x86_64", "openssh")
-    assert "leave out" in ingot("os", "search", "debian:12", "a;b==c", code=2)
-    first = json.loads(ingot("os", "search", "debian:12", "nginx", "--limit", "2", "--output", "json"))
+    assert "leave out" in ingot("os", "search", "debian:12:x86_64", "a;b==c", code=2)
+    first = json.loads(ingot("os", "search", "debian:12:x86_64", "nginx", "--limit", "2", "--output", "json"))
     assert [row["name"] for row in first] == ["nginx", "libnginx-mod-http-lua"]
 
 

@@ -41,7 +41,8 @@ def from_json(data: bytes, message_type: type[_M]) -> _M:
         # As in XML, a subtype's own root element says which type it is.
         (name,) = document
         for subtype in subtypes(message_type).values():
-            if subtype.__dict__.get("ELEMENT") == name and isinstance(document[name], dict):
+            is_own = subtype is not message_type and subtype.__dict__.get("ELEMENT") == name
+            if is_own and isinstance(document[name], dict):
                 document = {"@type": subtype.__name__, **document[name]}
                 break
     try:
