@@ -70,7 +70,7 @@ def _to_owner(call: Call, locate: Locate) -> Response:
 
 def _by_key(call: Call, locate: Locate, key: str) -> Response:
     file, row = _recognised(call, locate, key)
-    if row.used is not None:
+    if row.used is not None and resumes(call.request.headers, file):
         # Its download may have ended at this very moment: look once more, after that was noted.
         call.server.transfers.await_end(row.id)
         file, row = _recognised(call, locate, key)

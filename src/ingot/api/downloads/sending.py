@@ -9,6 +9,7 @@ from typing import Protocol
 import anyio
 import anyio.to_thread
 from anyio import CancelScope
+from anyio.lowlevel import RunVar
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -21,6 +22,8 @@ _CHUNK = 1 << 20
 _SMALL = 64 << 10
 #: Seconds of content that a download with a limited rate sends at a time, and the least bytes.
 _BREATH_SECONDS, _LEAST = 0.25, 4096
+_END_THREADS = 4
+_ends: RunVar[anyio.CapacityLimiter] = RunVar("_ends")
 
 
 class Transfer(Protocol):
@@ -100,7 +103,9 @@ class FileResponse(Response):
                 self.transfer.ending()
                 with CancelScope(shield=True):
                     transfer = self.transfer
-                    await anyio.to_thread.run_sync(lambda: transfer.end(is_delivered=is_delivered))
+                    await anyio.to_thread.run_sync(
+                        lambda: transfer.end(is_delivered=is_delivered), limiter=_threads_for_ends()
+                    )
 
     async def _send_by_server(self, send: Send) -> None:
         pace = _Pace(self.transfer.rate) if self.transfer is not None else None
@@ -154,6 +159,16 @@ class FileResponse(Response):
         if len(content) < part.size:
             raise OSError(f"{self._file.path.name} ends before byte {part.end} of {self._file.size}")
         return content
+
+
+def _threads_for_ends() -> anyio.CapacityLimiter:
+    """Threads for ends alone: requests wait for them, in the threads that all others share."""
+    try:
+        return _ends.get()
+    except LookupError:
+        limiter = anyio.CapacityLimiter(_END_THREADS)
+        _ends.set(limiter)
+        return limiter
 
 
 class _Pace:
