@@ -109,7 +109,8 @@ def _ask_again(site: Site, cache: Path, first: Image, package_count: int) -> Non
     with site.database.transaction() as session:
         # It was generated without a shelf: give it the recipe that it would have had.
         row = session.get_one(Image, first.id)
-        row.recipe = recipe_of(Template.model_validate(row.template), row.target_format, False, settings)
+        template = Template.model_validate(row.template)
+        row.recipe = recipe_of(template, row.target_format, row.options, row.compress, False, settings)
     assert ask() == "done"
     assert ask(description="only for people") == "done"
     assert ask(revision=2, version="2") == "queued"
