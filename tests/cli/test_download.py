@@ -5,6 +5,7 @@ import hashlib
 import os
 import signal
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,19 +49,22 @@ class Line:
     def _serve(self, client: socket.socket) -> None:
         # At the end both sockets are closed with what was not read: the server's kernel is told that it is lost.
         with client, socket.create_connection(self.server) as server:
-            gone = threading.Event()
-            back = threading.Thread(target=self._answer, args=(server, client, gone))
+            gone, cut = threading.Event(), threading.Event()
+            back = threading.Thread(target=self._answer, args=(server, client, gone, cut))
             back.start()
             with contextlib.suppress(OSError):
                 while data := client.recv(65536):
                     server.sendall(data)
             gone.set()
-            if not self.stalls:
+            # Of a line that was cut, nobody at its other end says goodbye: to the server that would be a good end.
+            if not cut.is_set():
                 with contextlib.suppress(OSError):
                     server.shutdown(socket.SHUT_WR)
             back.join()
 
-    def _answer(self, server: socket.socket, client: socket.socket, gone: threading.Event) -> None:
+    def _answer(
+        self, server: socket.socket, client: socket.socket, gone: threading.Event, cut: threading.Event
+    ) -> None:
         passed = 0
         with contextlib.suppress(OSError):
             while data := server.recv(65536):
@@ -70,6 +74,9 @@ class Line:
                 passed += len(data)
                 self.passed += len(data)
                 if self.allowance is not None and passed >= self.allowance:
+                    cut.set()
+                    # A reset, also when the last bytes were read here and dropped: nothing would be unread then.
+                    server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                     self.breaks += 1
                     while self.stalls and not gone.wait(0.05) and not self._open.is_set():
                         pass

@@ -30,7 +30,8 @@ _FIRST_LOOK, _LAST_LOOK = 0.002, 0.25
 _REGRET_SECONDS = 30.0
 _PROBE = [bytearray(1)]
 #: The states (linux/tcp.h) in which the other side has closed: TIME_WAIT, CLOSE, CLOSE_WAIT, LAST_ACK, CLOSING.
-_CLOSED_BY_PEER = frozenset({6, 7, 8, 9, 11})
+_CLOSE = 7
+_CLOSED_BY_PEER = frozenset({6, _CLOSE, 8, 9, 11})
 
 
 class FileSender:
@@ -123,11 +124,13 @@ class FileSender:
             return not self._is_broken
         pause, silent, confirmed, before = _FIRST_LOOK, 0.0, 0.0, -1
         while not self._goes_on:
+            # Looked at before the error: a reset that comes in between is then seen as one.
+            is_closed = self._is_closed_by_peer()
             if self._is_broken or self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
                 return False
             unconfirmed = self._unconfirmed()
             if unconfirmed == 0:
-                if self._is_closed_by_peer() or confirmed >= _REGRET_SECONDS:
+                if is_closed or confirmed >= _REGRET_SECONDS:
                     return True
                 confirmed += pause
             elif silent >= self._silence:
@@ -147,7 +150,8 @@ class FileSender:
             state = self._own_socket().getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
         except OSError:  # a socket of another kind
             return self._is_over
-        return state in _CLOSED_BY_PEER
+        # A reset ends there too, and the event loop may have taken its error before us: it tells us by and by.
+        return state in _CLOSED_BY_PEER and (state != _CLOSE or self._is_over)
 
     async def _until_news(self, seconds: float) -> bool:
         """Wait until something happens, or for so long; returns whether it did."""
