@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,11 @@ files:
 
 
 @pytest.fixture
-def api(address: str) -> httpx.Client:
-    return httpx.Client(
+def api(address: str) -> Iterator[httpx.Client]:
+    with httpx.Client(
         base_url=f"{address}/api/", auth=("root", PASSWORD), headers={"Accept": "application/json"}, timeout=60
-    )
+    ) as client:
+        yield client
 
 
 @pytest.fixture
