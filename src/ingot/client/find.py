@@ -1,7 +1,8 @@
 """Objects by what people call them: an id, a name, a name with a version."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from ingot.client.connection import Connection
 from ingot.client.errors import RefusedError
@@ -14,6 +15,8 @@ from ingot.messages.target import TargetFormat, TargetFormats
 _NOT_FOUND = 404
 _MANY = "200"
 
+_V = TypeVar("_V", Appliance, MySoftware)
+
 
 class AmbiguousError(RefusedError):
     """A name means several objects."""
@@ -25,48 +28,43 @@ class AmbiguousError(RefusedError):
 def appliance(connection: Connection, name: str) -> Appliance:
     """The template of that id, NAME or NAME:VERSION."""
     path = connection.user_path("appliances")
-    if name.isdecimal():
-        try:
-            return connection.get(f"{path}/{name}", Appliance)
-        except RefusedError as error:
-            if error.status != _NOT_FOUND:
-                raise
-    found = [
-        entry
-        for plain, version in _readings(name)
-        for entry in connection.get(path, Appliances, {"query": _query(plain, version)}).appliances
-        if entry.name == plain and version in (None, entry.version)  # an asterisk in a name is no wildcard here
-    ]
-    if not found:
-        known = connection.get(path, Appliances, {"count": _MANY}).appliances
-        raise _nothing("template", name, (entry.name or "" for entry in known), "ingot template list")
-    if len(found) > 1:
-        shown = ", ".join(f"{entry.name}:{entry.version} (id {entry.db_id})" for entry in found)
-        raise AmbiguousError(f"{name} means several templates: {shown}. Say which one.")
-    return found[0]
+    return _versioned(
+        "template",
+        name,
+        one=lambda number: connection.get(f"{path}/{number}", Appliance),
+        some=lambda query: connection.get(path, Appliances, query).appliances,
+    )
 
 
 def bundle(connection: Connection, name: str) -> MySoftware:
     """The bundle of that id, NAME or NAME:VERSION."""
     path = connection.user_path("mysoftware")
+    return _versioned(
+        "bundle",
+        name,
+        one=lambda number: connection.get(f"{path}/{number}", MySoftware),
+        some=lambda query: connection.get(path, MySoftwareList, query).my_software_list,
+    )
+
+
+def _versioned(what: str, name: str, *, one: Callable[[str], _V], some: Callable[[dict[str, str]], list[_V]]) -> _V:
     if name.isdecimal():
         try:
-            return connection.get(f"{path}/{name}", MySoftware)
+            return one(name)
         except RefusedError as error:
             if error.status != _NOT_FOUND:
                 raise
     found = [
         entry
         for plain, version in _readings(name)
-        for entry in connection.get(path, MySoftwareList, {"query": _query(plain, version)}).my_software_list
+        for entry in some({"query": _query(plain, version)})
         if entry.name == plain and version in (None, entry.version)  # an asterisk in a name is no wildcard here
     ]
     if not found:
-        known = connection.get(path, MySoftwareList, {"count": _MANY}).my_software_list
-        raise _nothing("bundle", name, (entry.name or "" for entry in known), "ingot bundle list")
+        raise _nothing(what, name, (entry.name or "" for entry in some({"count": _MANY})), f"ingot {what} list")
     if len(found) > 1:
         shown = ", ".join(f"{entry.name}:{entry.version} (id {entry.db_id})" for entry in found)
-        raise AmbiguousError(f"{name} means several bundles: {shown}. Say which one.")
+        raise AmbiguousError(f"{name} means several {what}s: {shown}. Say which one.")
     return found[0]
 
 
