@@ -34,7 +34,7 @@ class ApplianceImportJob(Job):
 
     def command(self, session: Session, place: Workplace) -> Sequence[str] | None:
         """This module."""
-        row = _wanted(session, place)
+        row = place.subject(session, ApplianceImport)
         if row is None or row.sha256 is None:
             return None
         return unpack.command(place, __name__, row.sha256)
@@ -42,7 +42,7 @@ class ApplianceImportJob(Job):
     def keep(self, session: Session, place: Workplace, result: dict[str, Any]) -> set[str]:
         """Enter the appliance, then take over its files."""
         del result
-        row = _wanted(session, place)
+        row = place.subject(session, ApplianceImport)
         if row is None:
             raise LostAttemptError
         found = unpack.Found(place)
@@ -56,12 +56,6 @@ class ApplianceImportJob(Job):
         """The archive."""
         row = session.get(ApplianceImport, place.attempt.subject_id)
         return {row.sha256} if row is not None and row.sha256 else set()
-
-
-def _wanted(session: Session, place: Workplace) -> ApplianceImport | None:
-    """The import, if this attempt is still the one that does it."""
-    row = session.get(ApplianceImport, place.attempt.subject_id)
-    return row if row is not None and row.attempt_id == place.attempt.id else None
 
 
 def main(directory: Path) -> int:

@@ -19,7 +19,7 @@ class BundleExportJob(Job):
 
     def command(self, session: Session, place: Workplace) -> Sequence[str] | None:
         """The program that packs."""
-        row = _wanted(session, place)
+        row = place.subject(session, BundleExport)
         if row is None:
             return None
         document, files = bundle_transfers.document(row.bundle)
@@ -28,16 +28,10 @@ class BundleExportJob(Job):
     def keep(self, session: Session, place: Workplace, result: dict[str, Any]) -> set[str]:
         """Take over the archive."""
         del result
-        row = _wanted(session, place)
+        row = place.subject(session, BundleExport)
         if row is None:
             raise LostAttemptError
         archive = pack.made(place)
         bundle_transfers.complete_export(session, row, archive)
         pack.adopt(place, archive)
         return set()
-
-
-def _wanted(session: Session, place: Workplace) -> BundleExport | None:
-    """The export, if this attempt is still the one that does it."""
-    row = session.get(BundleExport, place.attempt.subject_id)
-    return row if row is not None and row.attempt_id == place.attempt.id else None

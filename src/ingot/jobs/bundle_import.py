@@ -32,13 +32,13 @@ class BundleImportJob(Job):
 
     def command(self, session: Session, place: Workplace) -> Sequence[str] | None:
         """This module."""
-        row = _wanted(session, place)
+        row = place.subject(session, BundleImport)
         return None if row is None or row.sha256 is None else unpack.command(place, __name__, row.sha256)
 
     def keep(self, session: Session, place: Workplace, result: dict[str, Any]) -> set[str]:
         """Enter the bundle, then take over its files."""
         del result
-        row = _wanted(session, place)
+        row = place.subject(session, BundleImport)
         if row is None:
             raise LostAttemptError
         found = unpack.Found(place)
@@ -51,12 +51,6 @@ class BundleImportJob(Job):
         """The archive."""
         row = session.get(BundleImport, place.attempt.subject_id)
         return {row.sha256} if row is not None and row.sha256 else set()
-
-
-def _wanted(session: Session, place: Workplace) -> BundleImport | None:
-    """The import, if this attempt is still the one that does it."""
-    row = session.get(BundleImport, place.attempt.subject_id)
-    return row if row is not None and row.attempt_id == place.attempt.id else None
 
 
 def main(directory: Path) -> int:

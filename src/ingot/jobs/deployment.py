@@ -34,11 +34,11 @@ class DeploymentJob(Job):
 
     def command(self, session: Session, place: Workplace) -> Sequence[str] | None:
         """This module."""
-        return [*_COMMAND, str(place.attempt.id)] if _wanted(session, place) else None
+        return [*_COMMAND, str(place.attempt.id)] if place.subject(session, Deployment) else None
 
     def keep(self, session: Session, place: Workplace, result: dict[str, Any]) -> set[str]:
         """Enter the machine."""
-        row = _wanted(session, place)
+        row = place.subject(session, Deployment)
         if row is None:
             raise LostAttemptError
         deployments.complete(session, row, result)
@@ -57,20 +57,15 @@ class TerminationJob(Job):
 
     def command(self, session: Session, place: Workplace) -> Sequence[str] | None:
         """This module."""
-        return [*_COMMAND, str(place.attempt.id)] if _wanted(session, place) else None
+        return [*_COMMAND, str(place.attempt.id)] if place.subject(session, Deployment) else None
 
     def keep(self, session: Session, place: Workplace, result: dict[str, Any]) -> set[str]:
         """Forget the machine."""
         del result
-        row = _wanted(session, place)
+        row = place.subject(session, Deployment)
         if row is not None:
             session.delete(row)
         return set()
-
-
-def _wanted(session: Session, place: Workplace) -> Deployment | None:
-    row = session.get(Deployment, place.attempt.subject_id)
-    return row if row is not None and row.attempt_id == place.attempt.id else None
 
 
 def main(attempt_id: int) -> int:

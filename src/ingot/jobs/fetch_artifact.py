@@ -34,7 +34,7 @@ class FetchArtifactJob(Job):
 
     def command(self, session: Session, place: Workplace) -> Sequence[str] | None:
         """This module; the address is in a file, since it may have secrets."""
-        row = _wanted(session, place)
+        row = place.subject(session, BundleArtifact)
         if row is None or row.url is None:
             return None
         file = place.scratch / _REQUEST
@@ -45,7 +45,7 @@ class FetchArtifactJob(Job):
     def keep(self, session: Session, place: Workplace, result: dict[str, Any]) -> set[str]:
         """Take over the file."""
         del result
-        row = _wanted(session, place)
+        row = place.subject(session, BundleArtifact)
         if row is None:
             raise LostAttemptError
         found = json.loads((place.scratch / _FOUND).read_bytes())
@@ -56,12 +56,6 @@ class FetchArtifactJob(Job):
         if file.exists():  # not there: moved by a try whose transaction then failed
             place.artifacts.adopt(file, content.sha256)
         return hashes
-
-
-def _wanted(session: Session, place: Workplace) -> BundleArtifact | None:
-    """The artifact, if this attempt is still the one that fetches it."""
-    row = session.get(BundleArtifact, place.attempt.subject_id)
-    return row if row is not None and row.attempt_id == place.attempt.id else None
 
 
 def main(directory: Path) -> int:

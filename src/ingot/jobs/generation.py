@@ -27,7 +27,7 @@ class Generation(Job):
 
     def command(self, session: Session, place: Workplace) -> Sequence[str] | None:
         """The engine, with its request in the scratch directory."""
-        image = _wanted(session, place)
+        image = place.subject(session, Image)
         if image is None:
             return None
         file = place.scratch / "request.json"
@@ -46,7 +46,11 @@ class Generation(Job):
 
     def keep(self, session: Session, place: Workplace, result: dict[str, Any]) -> set[str]:
         """Take over the image."""
-        built, image, output = BuildResult.model_validate(result), _wanted(session, place), place.scratch / "image"
+        built, image, output = (
+            BuildResult.model_validate(result),
+            place.subject(session, Image),
+            place.scratch / "image",
+        )
         if image is None:
             raise LostAttemptError
         if built.sha256 is not None and output.exists():  # not there: moved by a try whose transaction then failed
@@ -68,15 +72,9 @@ class Generation(Job):
 
     def keep_failure(self, session: Session, place: Workplace) -> None:
         """Keep the record of the build: its log says why it failed."""
-        image = _wanted(session, place)
+        image = place.subject(session, Image)
         if image is not None and place.kept.exists():
             evidence.keep(session, place.artifacts, image, place.kept)
-
-
-def _wanted(session: Session, place: Workplace) -> Image | None:
-    """The image, if this attempt is still the one that makes it."""
-    image = session.get(Image, place.attempt.subject_id)
-    return image if image is not None and image.attempt_id == place.attempt.id else None
 
 
 def _request(image: Image, place: Workplace) -> BuildRequest:

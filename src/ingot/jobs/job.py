@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -22,6 +22,17 @@ class JobError(Exception):
         self.detail = detail
 
 
+class Subject(Protocol):
+    """A row that attempts work on, one at a time."""
+
+    @property
+    def attempt_id(self) -> int | None:
+        """The attempt that works on it now."""
+
+
+_S = TypeVar("_S", bound=Subject)
+
+
 @dataclass(frozen=True)
 class Workplace:
     """Where one attempt is worked on: its `scratch` directory is there before its program starts, on the file system
@@ -37,6 +48,11 @@ class Workplace:
     def kept(self) -> Path:
         """Where a job puts what a failed attempt leaves that is worth keeping; it is there until that is entered."""
         return self.scratch.with_name(f"{self.scratch.name}.kept")
+
+    def subject(self, session: Session, table: type[_S]) -> _S | None:
+        """What the attempt works on; None when it is gone or another attempt has taken its place."""
+        row = session.get(table, self.attempt.subject_id)
+        return row if row is not None and row.attempt_id == self.attempt.id else None
 
 
 class Job(ABC):

@@ -69,8 +69,8 @@ class PublicationCleanup(Job):
 
 
 def _wanted(session: Session, place: Workplace) -> Publication | None:
-    row = session.get(Publication, place.attempt.subject_id)
-    return row if row is not None and row.attempt_id == place.attempt.id and row.deleted is None else None
+    row = place.subject(session, Publication)
+    return row if row is not None and row.deleted is None else None
 
 
 class _Work:
