@@ -9,6 +9,8 @@ import typer
 from pydantic import BaseModel
 from typer.core import TyperGroup
 
+from ingot.build.formats.registry import FORMATS, OBSOLETE
+from ingot.build.formats.tools import TOOLS
 from ingot.build.template import Section, Template
 from ingot.cli.main import app
 from ingot.settings import Settings
@@ -20,6 +22,7 @@ _NOTE = "<!-- Made by scripts/docs from the code. -->\n\n"
 def pages() -> dict[str, str]:
     """Every generated page by its file name."""
     return {
+        "formats.md": _NOTE + "# Formats\n\n" + "\n".join(_formats()) + "\n",
         "command-line.md": _NOTE + "# Command line\n\n" + "\n".join(_commands()),
         "settings.md": _NOTE + "# Settings\n\n" + "\n".join(_settings()) + "\n",
         "template.md": _NOTE + "# Templates\n\n" + "\n".join(_template()) + "\n",
@@ -47,6 +50,33 @@ def _describe(command: Any, path: str) -> Iterator[str]:
         rows.append(f"| `{names}` | {getattr(parameter, 'help', '') or ''} | {default} |")
     if rows:
         yield "\n".join(["| | What | Default |", "|---|---|---|", *rows]) + "\n"
+
+
+def _formats() -> Iterator[str]:
+    yield (
+        "Each format is made of the machine's raw disks or of its tree; the same machine gives the same bytes.\n"
+        "In the API, only images that were asked for with `compress` can be downloaded. Where an ending has two\n"
+        "forms, the second is of an image that is not compressed.\n"
+    )
+    yield "| Format | Content | Ends with | Several disks | Agents | In the tests |\n|---|---|---|---|---|---|"
+    for entry in sorted(FORMATS.values(), key=lambda entry: entry.name.lower()):
+        ends = " ".join(f"`{suffix}`" for suffix in (entry.suffix, entry.plain_suffix) if suffix)
+        several = "inside" if entry.several_disks else "beside each other" if entry.needs == "disks" else "no"
+        tools = ", ".join(entry.tools)
+        yield f"| `{entry.name}` | {entry.content} | {ends} | {several} | {tools} | {entry.boot} |"
+    yield (
+        "\n`oci`, `vagrant-libvirt`, `vdi`, `vhdx` and `vmdk` are formats of `ingot build` only: the API has no\n"
+        "words for them. Containers have no kernel and no boot loader; those of `docker`, `openshift` and `oci` have\n"
+        "no init either, unless the template asks for one, and so run no boot scripts.\n"
+    )
+    yield "Obsolete formats keep their names in the API and are refused with these words:\n"
+    yield "| Format | Instead |\n|---|---|"
+    for name, words in sorted(OBSOLETE.items()):
+        yield f"| `{name}` | {words} |"
+    yield "\nAgents come in where the distribution has packages of them:\n"
+    yield "| Agent | What it does |\n|---|---|"
+    for tool in TOOLS.values():
+        yield f"| `{tool.name}` | {tool.description} |"
 
 
 def _settings() -> Iterator[str]:

@@ -64,6 +64,8 @@ _PLATFORMS = {
         firmware_package="qemu-efi-aarch64",
     ),
 }
+#: QEMU's names of disk formats, by how their files begin.
+_FORMATS = {b"QFI\xfb": "qcow2", b"KDMV": "vmdk", b"conectix": "vpc", b"vhdxfile": "vhdx"}
 _PORT = "org.ingot.boot-report"
 #: With KVM a kernel speaks within seconds; one that has not by then never will.
 _KVM_HEADWAY_SECONDS = 25
@@ -165,7 +167,7 @@ class Machine:
 
 @contextmanager
 def running(
-    image: Path,
+    image: Path | None,
     *,
     arch: str = "x86_64",
     firmware: Firmware | None = None,
@@ -174,8 +176,12 @@ def running(
     guest_ports: Sequence[int] = (22, 80),
     disks: Sequence[Path] = (),
     keep_changes: bool = False,
+    network: str = "",
+    more: Sequence[str] = (),
 ) -> Iterator[Machine]:
-    """Run an image (raw or qcow2), with more `disks` after it, with `memory` MB until the context ends.
+    """Run an image (any disk format that QEMU reads), with more `disks` after it, with `memory` MB until the context
+    ends. Without an image the machine starts from what `network` (options of QEMU's network) and `more` (arguments of
+    QEMU) give it.
 
     What the machine writes is thrown away unless `keep_changes` says that the image is its own. `firmware` is a BIOS
     where the architecture `arch` has one.
@@ -198,13 +204,16 @@ def running(
             "-device", "virtio-serial-pci",
             "-chardev", f"file,id=report,path={directory / 'report.json'}",
             "-device", f"virtserialport,chardev=report,name={_PORT}",
-            "-nic", "user,model=virtio-net-pci," + ",".join(
-                f"hostfwd=tcp:127.0.0.1:{host}-:{guest}" for guest, host in ports.items()
-            ),
+            "-nic", ",".join((
+                "user,model=virtio-net-pci",
+                *(f"hostfwd=tcp:127.0.0.1:{host}-:{guest}" for guest, host in ports.items()),
+                *filter(None, (network,)),
+            )),
+            *more,
         ]  # fmt: skip
         if firmware == "uefi":
             argv += _uefi(kind, directory)
-        for disk in (image, *disks):
+        for disk in filter(None, (image, *disks)):
             snapshot = "off" if keep_changes else "on"
             argv += ["-drive", f"file={disk},if=virtio,snapshot={snapshot},format={_format_of(disk)}"]
         with (directory / "qemu.log").open("wb") as log:
@@ -300,7 +309,8 @@ def _uefi(kind: _Platform, directory: Path) -> list[str]:
 
 def _format_of(disk: Path) -> str:
     with disk.open("rb") as file:
-        return "qcow2" if file.read(4) == b"QFI\xfb" else "raw"
+        start = file.read(8)
+    return next((name for magic, name in _FORMATS.items() if start.startswith(magic)), "raw")
 
 
 def free_port() -> int:

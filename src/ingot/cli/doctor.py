@@ -29,9 +29,11 @@ _PROGRAMS = (
     ("mke2fs", "e2fsprogs"),
     ("mkfs.vfat", "dosfstools"),
     ("mkfs.xfs", "xfsprogs"),
+    ("mksquashfs", "squashfs-tools"),
     ("qemu-img", "qemu-utils"),
     ("sfdisk", "fdisk"),
     ("tar", "tar"),
+    ("xorriso", "xorriso"),
 )
 #: Without these, only what they are for cannot be built.
 _PROGRAMS_FOR_SOME = (("mkfs.xfs", "xfsprogs"),)

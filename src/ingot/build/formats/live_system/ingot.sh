@@ -57,6 +57,7 @@ mountroot() {
 	# The disk's own partitions are not this machine's.
 	echo "# The root file system is in memory." >"$rootmnt/etc/fstab"
 	rm -f "$rootmnt/etc/repart.d/50-root.conf"
+	ln -sf /dev/null "$rootmnt/etc/systemd/system/ingot-grow-disks.service"
 	for word in $(cat /proc/cmdline); do
 		case "$word" in
 		ingot.install=*)
