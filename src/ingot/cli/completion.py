@@ -8,6 +8,7 @@ from ingot.cli.images import state
 from ingot.client import find, login
 from ingot.client.connection import Connection
 from ingot.client.errors import ClientError
+from ingot.messages.account import CredAccounts
 from ingot.messages.appliance import Appliances
 from ingot.messages.distribution import Distributions
 from ingot.messages.image import Images
@@ -48,6 +49,12 @@ def systems(incomplete: str) -> list[str]:
     rows = _ask(lambda c: c.get(c.user_path("distros"), Distributions).distributions)
     names = (":".join(find.distribution_words(row)[:2]) for row in rows)
     return [name for name in names if name.startswith(incomplete.lower())]
+
+
+def accounts(incomplete: str) -> list[str]:
+    """Cloud accounts by name."""
+    rows = _ask(lambda c: c.get(f"ingot/{c.user_path('accounts')}", CredAccounts, _MOST).cred_accounts)
+    return [row.name for row in rows if row.name and row.name.startswith(incomplete)]
 
 
 def _ask(question: Callable[[Connection], list[_T]]) -> list[_T]:

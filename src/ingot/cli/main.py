@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ingot.cli.commands import bundle, cache, catalogue, image, login, people, template
+from ingot.cli.commands import bundle, cache, catalogue, image, login, people, publishing, template
 from ingot.cli.commands.download import download
 from ingot.cli.commands.options import DEFAULT_CACHE, CacheDir, OutputOption
 from ingot.cli.commands.template import TemplateFile
@@ -27,7 +27,7 @@ app.add_typer(cache.app, name="cache")
 app.add_typer(catalogue.os_app, name="os")
 app.add_typer(catalogue.format_app, name="format")
 app.add_typer(people.user_app, name="user")
-app.add_typer(people.account_app, name="account")
+app.add_typer(publishing.account_app, name="account")
 app.add_typer(people.quota_app, name="quota")
 
 

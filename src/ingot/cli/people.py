@@ -1,4 +1,4 @@
-"""`ingot user`, `ingot account` and `ingot quota`."""
+"""`ingot user` and `ingot quota`."""
 
 import sys
 from urllib.parse import quote
@@ -6,10 +6,9 @@ from urllib.parse import quote
 import typer
 from rich.filesize import decimal
 
-from ingot.cli.output import NOT_FOUND, WRONG_USE, Output, fail, print_facts, print_json, say, tell
+from ingot.cli.output import WRONG_USE, Output, fail, print_facts, print_json
 from ingot.cli.remote import connected, plain, print_messages
 from ingot.messages.access import Quota, Quotas, Role, Roles
-from ingot.messages.account import CredAccounts
 from ingot.messages.user import User, Users
 
 _UNLIMITED = -1
@@ -53,37 +52,6 @@ def user_create(login: str, email: str, roles: list[str], *, password_stdin: boo
             connection.put(f"{row.uri}/roles", wanted, Roles)
             row = connection.get(row.uri or "", User)
     _print(row, output)
-
-
-def account_list(output: Output) -> None:
-    """The cloud accounts."""
-    with connected() as connection:
-        rows = connection.get(connection.user_path("accounts"), CredAccounts).cred_accounts
-    columns = {
-        "Id>": lambda row: row.db_id,
-        "Name": lambda row: row.name,
-        "Platform": lambda row: row.target_platform.name if row.target_platform else "",
-        "Created": lambda row: f"{row.created:%Y-%m-%d %H:%M}" if row.created else "",
-        "Complete": lambda row: "no" if row.secrets_missing else "yes",
-    }
-    print_messages(
-        rows, output, columns, "There are no cloud accounts. Make them with hammr account create, or the API."
-    )
-
-
-def account_delete(account: str, *, yes: bool) -> None:
-    """Delete a cloud account."""
-    with connected() as connection:
-        rows = connection.get(connection.user_path("accounts"), CredAccounts).cred_accounts
-        found = [row for row in rows if account in (str(row.db_id), row.name)]
-        if not found:
-            fail(f"There is no cloud account {account}. Those there are: ingot account list", code=NOT_FOUND)
-        (row,) = found[:1]
-        if not yes:
-            say(f"{row.db_id}  {row.name}")
-            typer.confirm("Delete this cloud account?", abort=True, err=True)
-        connection.delete(row.uri or "")
-    tell(f"Cloud account {row.name} is deleted.")
 
 
 def quota_list(output: Output) -> None:

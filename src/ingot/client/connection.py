@@ -106,7 +106,7 @@ class Connection:
         query: Mapping[str, str] | None = None,
         accept: str = _JSON,
     ) -> httpx.Response:
-        content = codec.to_json(body) if isinstance(body, Message) else body
+        content = codec.to_json(body, _declared(type(body))) if isinstance(body, Message) else body
         headers = {"Accept": accept}
         if body:
             headers["Content-Type"] = _JSON if isinstance(body, Message) else "application/octet-stream"
@@ -183,6 +183,11 @@ class _Signature(httpx.Auth):
         signed_target = f"{target}&{urlencode({'signature': signature.decode('ascii')})}"
         request.url = request.url.copy_with(raw_path=signed_target.encode("ascii"))
         yield request
+
+
+def _declared(message_type: type[Message]) -> type[Message]:
+    """The type that an operation declares where a message of a type that has no root element of its own is sent."""
+    return next(base for base in message_type.__mro__ if "ELEMENT" in base.__dict__)
 
 
 def _refusal(url: str, response: httpx.Response) -> Exception:

@@ -6,6 +6,8 @@ from typing import TypeVar
 
 from ingot.client.connection import Connection
 from ingot.client.errors import RefusedError
+from ingot.messages import extension as _extension  # noqa: F401 - their types are among those that are read
+from ingot.messages.account import CredAccount, CredAccounts
 from ingot.messages.appliance import Appliance, Appliances
 from ingot.messages.distribution import Distribution, Distributions
 from ingot.messages.image import Image, Images
@@ -74,6 +76,14 @@ def image(connection: Connection, number: int) -> Image:
     if not images:
         raise RefusedError(_NOT_FOUND, f"There is no image {number}. Those there are: ingot image list")
     return images[0]
+
+
+def account(connection: Connection, name: str) -> CredAccount:
+    """The cloud account of that name, or of that id."""
+    known = connection.get(f"ingot/{connection.user_path('accounts')}", CredAccounts).cred_accounts
+    for entry in (*(row for row in known if row.name == name), *(row for row in known if str(row.db_id) == name)):
+        return entry
+    raise _nothing("cloud account", name, (entry.name or "" for entry in known), "ingot account list")
 
 
 def distribution(connection: Connection, name: str) -> Distribution:

@@ -22,8 +22,8 @@ from ingot.messages.account import (
     CredAccountVSphere,
 )
 from ingot.messages.target import TargetPlatform
+from ingot.publish.accounts import KINDS
 from ingot.services import certificates, cloud_accounts, first_start
-from ingot.services.cloud_accounts import KINDS
 from ingot.services.errors import ConflictError, ForbiddenError, InvalidError
 from ingot.services.secrets import LostSecretError, Vault
 from ingot.store.database import Database

@@ -4,7 +4,8 @@ from ingot.api.representations.catalogue import target_platform
 from ingot.api.representations.users import user_uri
 from ingot.messages.account import Certificate, CredAccount, CredAccountCert
 from ingot.messages.base import UriList
-from ingot.services.cloud_accounts import KINDS, secrets_are_missing
+from ingot.publish.accounts import KINDS
+from ingot.services.cloud_accounts import secrets_are_missing
 from ingot.services.secrets import Vault
 from ingot.store import tables
 

@@ -10,8 +10,9 @@ from ingot.messages.deployment import ApplianceSummary, Deployment, Instance, Lo
 from ingot.messages.image import PublishImage
 from ingot.messages.table import subtype
 from ingot.messages.target import TargetPlatform
+from ingot.publish import accounts as account_kinds
 from ingot.publish.targets import entry_of, message_type
-from ingot.services import cloud_accounts, deployments, publications
+from ingot.services import deployments, publications
 from ingot.services.secrets import Vault
 from ingot.store import tables
 
@@ -92,7 +93,7 @@ def _account(row: tables.Publication, vault: Vault) -> CredAccount:
 
 def is_extension(row: tables.Publication) -> bool:
     """Whether only clients that know Ingot's own types can read a publication."""
-    own_account = row.account is not None and row.account.kind in cloud_accounts.EXTENSIONS
+    own_account = row.account is not None and row.account.kind in account_kinds.EXTENSIONS
     return row.kind in publications.EXTENSIONS or own_account
 
 

@@ -39,6 +39,19 @@ def _systems(incomplete: str) -> list[str]:
     return systems(incomplete)
 
 
+def _accounts(incomplete: str) -> list[str]:
+    from ingot.cli.completion import accounts  # noqa: PLC0415
+
+    return accounts(incomplete)
+
+
+def complete_account_types(incomplete: str) -> list[str]:
+    """The types of accounts, for a shell that completes."""
+    from ingot.cli.accounts import TYPES  # noqa: PLC0415
+
+    return [name for name in TYPES if name.startswith(incomplete.lower())]
+
+
 OutputOption = Annotated[Output, typer.Option("--output", help="For people (table) or for programs (json).")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 TemplateArgument = Annotated[
@@ -60,6 +73,7 @@ FormatOption = Annotated[str, typer.Option("--format", help="A name of `ingot fo
 SystemArgument = Annotated[
     str, typer.Argument(metavar="OS", help="An id, NAME:VERSION or NAME:VERSION:ARCH.", autocompletion=_systems)
 ]
+AccountArgument = Annotated[str, typer.Argument(metavar="ACCOUNT", help="An id or a name.", autocompletion=_accounts)]
 CacheDir = Annotated[
     Path, typer.Option(help="Where packages, trees and disks are kept between builds.", envvar="INGOT_CACHE_DIR")
 ]

@@ -1,14 +1,13 @@
-"""How `ingot user`, `ingot account` and `ingot quota` are called."""
+"""How `ingot user` and `ingot quota` are called."""
 
 from typing import Annotated
 
 import typer
 
-from ingot.cli.commands.options import OutputOption, YesOption
+from ingot.cli.commands.options import OutputOption
 from ingot.cli.output import Output
 
 user_app = typer.Typer(no_args_is_help=True, help="Users of the server.")
-account_app = typer.Typer(no_args_is_help=True, help="Cloud accounts to publish with.")
 quota_app = typer.Typer(no_args_is_help=True, help="What you have and may have.")
 LoginArgument = Annotated[str, typer.Argument(metavar="LOGIN", help="The user's login.")]
 
@@ -48,24 +47,6 @@ def user_create(
     from ingot.cli.people import user_create as run  # noqa: PLC0415
 
     run(login, email, roles or [], password_stdin=password_stdin, output=output)
-
-
-@account_app.command("list")
-def account_list(output: OutputOption = Output.TABLE) -> None:
-    """List your cloud accounts; their secrets are shown nowhere."""
-    from ingot.cli.people import account_list as run  # noqa: PLC0415
-
-    run(output)
-
-
-@account_app.command("delete")
-def account_delete(
-    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="An id or a name.")], yes: YesOption = False
-) -> None:
-    """Delete a cloud account."""
-    from ingot.cli.people import account_delete as run  # noqa: PLC0415
-
-    run(account, yes=yes)
 
 
 @quota_app.command("list")
