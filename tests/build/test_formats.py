@@ -27,7 +27,7 @@ from tests.build.engine import run_engine
 from tests.build.formats import small_template, source_of
 
 pytestmark = [pytest.mark.build]
-_SECONDS = 900
+_SECONDS = 600
 Build = Callable[..., BuildResult]
 
 
@@ -99,7 +99,7 @@ def test_a_live_medium_runs_the_machine(iso: Path, firmware: Firmware) -> None:
     ) as machine:
         report = machine.wait_for_report(_SECONDS)
     _assert_well(report)
-    assert report.firmware == firmware
+    assert (report.firmware == "efi") == (firmware == "uefi")
 
 
 def _press(monitor: Path, key: str) -> None:

@@ -83,7 +83,11 @@ def test_a_volume_that_died_goes_on_and_one_that_is_given_up_is_removed(
     LibvirtTarget(account, _image("given-up"), source, Notes().journal(dying.last)).abort()
 
 
-def test_a_machine_is_started_over_the_image_and_ended(account: CredAccountLibvirt, root: Path, qcow2: Source) -> None:
+def test_a_machine_is_started_over_the_image_and_ended(
+    account: CredAccountLibvirt, root: Path, qcow2: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # There is no system on the disk that would listen.
+    monkeypatch.setattr(module, "_GRACE_SECONDS", 0.0)
     image = _image("base")
     image.cloud_id = LibvirtTarget(account, image, qcow2, Notes().journal()).run().cloud_id
     before = (root / "pool" / "base.qcow2").read_bytes()
@@ -97,6 +101,10 @@ def test_a_machine_is_started_over_the_image_and_ended(account: CredAccountLibvi
         # Begun again: the same machine, and no second one.
         assert module.start(account, image, Wanted("web1")).id == machine.id
         assert module.look(account, image, machine.id).state == "running"
+        assert module.act(account, image, machine.id, "stop").state == "stopped"
+        assert module.act(account, image, machine.id, "stop").state == "stopped"
+        assert module.act(account, image, machine.id, "start").state == "running"
+        assert module.act(account, image, machine.id, "restart").state == "running"
     finally:
         module.terminate(account, image, machine.id)
     assert module.look(account, image, machine.id).state == "gone"

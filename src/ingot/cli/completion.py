@@ -10,8 +10,9 @@ from ingot.client.connection import Connection
 from ingot.client.errors import ClientError
 from ingot.messages.account import CredAccounts
 from ingot.messages.appliance import Appliances
+from ingot.messages.deployment import Deployments
 from ingot.messages.distribution import Distributions
-from ingot.messages.image import Images
+from ingot.messages.image import Images, PublishImages
 from ingot.messages.software import MySoftwareList
 from ingot.messages.target import TargetFormats
 
@@ -55,6 +56,21 @@ def accounts(incomplete: str) -> list[str]:
     """Cloud accounts by name."""
     rows = _ask(lambda c: c.get(f"ingot/{c.user_path('accounts')}", CredAccounts, _MOST).cred_accounts)
     return [row.name for row in rows if row.name and row.name.startswith(incomplete)]
+
+
+def publications(incomplete: str) -> list[tuple[str, str]]:
+    """Publications by id, with what they are."""
+    rows = _ask(lambda c: c.get(f"ingot/{c.user_path('pimages')}", PublishImages).publish_images)
+    shown = [(str(row.db_id), f"{row.name} {row.version}, {row.cloud_id or ''}") for row in rows]
+    return [entry for entry in shown if entry[0].startswith(incomplete)]
+
+
+def deployments(incomplete: str) -> list[tuple[str, str]]:
+    """Deployments by id, with their names."""
+    rows = _ask(lambda c: c.get(c.user_path("deployments"), Deployments).deployments)
+    return [
+        (row.application_id or "", row.name or "") for row in rows if (row.application_id or "").startswith(incomplete)
+    ]
 
 
 def _ask(question: Callable[[Connection], list[_T]]) -> list[_T]:

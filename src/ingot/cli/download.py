@@ -36,10 +36,10 @@ def _by_number(number: int, target: Path | None, *, force: bool) -> None:
         sha256 = image.sha256sum
         if not sha256 or not image.download_uri:
             fail(f"Image {number} is {state(image)}{_why_not(image)}", code=REFUSED)
-        path = _place(image.file_name, f"image-{number}", target)
+        path = place(image.file_name, f"image-{number}", target)
         refuse_existing(path, force=force)
         size, address = image.size or 0, f"{image.uri}/downloads"
-        _fetch(path, size, lambda progress: connection.download(address, sha256, size, path, progress))
+        fetch(path, size, lambda progress: connection.download(address, sha256, size, path, progress))
     tell(path)
 
 
@@ -48,9 +48,9 @@ def _by_address(address: str, target: Path | None, *, force: bool) -> None:
     directory = target if target is not None and target.is_dir() else (target or Path("_")).parent
     try:
         with httpx.Client(headers=headers) as http, client.announced(http, address, directory) as (source, name):
-            path = _place(name, "image", target)
+            path = place(name, "image", target)
             refuse_existing(path, force=force)
-            _fetch(path, source.size, lambda progress: client.download(http, source, path, progress))
+            fetch(path, source.size, lambda progress: client.download(http, source, path, progress))
     except ClientError as error:
         fail(printable(error), code=exit_code(error))
     except OSError as error:
@@ -58,7 +58,7 @@ def _by_address(address: str, target: Path | None, *, force: bool) -> None:
     tell(path)
 
 
-def _fetch(path: Path, size: int, run: Callable[[client.Progress], None]) -> None:
+def fetch(path: Path, size: int, run: Callable[[client.Progress], None]) -> None:
     """Run a download with a bar that shows how far it is, how fast, and how long it still takes."""
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     try:
@@ -71,7 +71,7 @@ def _fetch(path: Path, size: int, run: Callable[[client.Progress], None]) -> Non
         fail(f"Stopped. {_GOES_ON}")
 
 
-def _place(file_name: str | None, otherwise: str, target: Path | None) -> Path:
+def place(file_name: str | None, otherwise: str, target: Path | None) -> Path:
     """Where a file goes: a name that the server gave is a name in one directory and nothing else."""
     name = Path(printable(file_name).replace("/", "_")).name or otherwise
     if target is None:

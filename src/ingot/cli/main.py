@@ -28,6 +28,8 @@ app.add_typer(catalogue.os_app, name="os")
 app.add_typer(catalogue.format_app, name="format")
 app.add_typer(people.user_app, name="user")
 app.add_typer(publishing.account_app, name="account")
+app.add_typer(publishing.publication_app, name="publication")
+app.add_typer(publishing.deployment_app, name="deployment")
 app.add_typer(people.quota_app, name="quota")
 
 

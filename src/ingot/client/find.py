@@ -9,8 +9,9 @@ from ingot.client.errors import RefusedError
 from ingot.messages import extension as _extension  # noqa: F401 - their types are among those that are read
 from ingot.messages.account import CredAccount, CredAccounts
 from ingot.messages.appliance import Appliance, Appliances
+from ingot.messages.deployment import Deployment, Deployments
 from ingot.messages.distribution import Distribution, Distributions
-from ingot.messages.image import Image, Images
+from ingot.messages.image import Image, Images, PublishImage, PublishImages
 from ingot.messages.software import MySoftware, MySoftwareList
 from ingot.messages.target import TargetFormat, TargetFormats
 
@@ -84,6 +85,32 @@ def account(connection: Connection, name: str) -> CredAccount:
     for entry in (*(row for row in known if row.name == name), *(row for row in known if str(row.db_id) == name)):
         return entry
     raise _nothing("cloud account", name, (entry.name or "" for entry in known), "ingot account list")
+
+
+def publication(connection: Connection, number: int) -> PublishImage:
+    """The publication of that id."""
+    path = f"ingot/{connection.user_path('pimages')}"
+    rows = connection.get(path, PublishImages, {"img": str(number)}).publish_images
+    if not rows:
+        raise RefusedError(_NOT_FOUND, f"There is no publication {number}. Those there are: ingot publication list")
+    return rows[0]
+
+
+def deployments(connection: Connection) -> list[Deployment]:
+    """All machines, newest first."""
+    return connection.get(connection.user_path("deployments"), Deployments).deployments
+
+
+def deployment(connection: Connection, name: str) -> Deployment:
+    """The deployment of that id or name."""
+    known = deployments(connection)
+    found = [entry for entry in known if entry.application_id == name] or [e for e in known if e.name == name]
+    if not found:
+        raise _nothing("deployment", name, (entry.name or "" for entry in known), "ingot deployment list")
+    if len(found) > 1:
+        shown = ", ".join(entry.application_id or "" for entry in found)
+        raise AmbiguousError(f"{name} means several deployments: {shown}. Say which one.")
+    return found[0]
 
 
 def distribution(connection: Connection, name: str) -> Distribution:

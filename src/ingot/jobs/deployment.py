@@ -1,4 +1,4 @@
-"""Start a machine from a publication, or end one: `python -m ingot.jobs.deployment ATTEMPT_ID`."""
+"""Start a machine from a publication, tell it something, or end it: `python -m ingot.jobs.deployment ATTEMPT_ID`."""
 
 import sys
 import time
@@ -45,6 +45,36 @@ class DeploymentJob(Job):
         return set()
 
 
+class _EffectorJob(DeploymentJob):
+    """Tells machines something."""
+
+    def keep(self, session: Session, place: Workplace, result: dict[str, Any]) -> set[str]:
+        """Enter how the machine is then."""
+        row = place.subject(session, Deployment)
+        if row is None:
+            raise LostAttemptError
+        deployments.note_state(session, row, result)
+        return set()
+
+
+class StartJob(_EffectorJob):
+    """Switches machines on."""
+
+    kind: ClassVar[str] = deployments.EFFECTORS["start"].job
+
+
+class StopJob(_EffectorJob):
+    """Switches machines off."""
+
+    kind: ClassVar[str] = deployments.EFFECTORS["stop"].job
+
+
+class RestartJob(_EffectorJob):
+    """Switches machines off and on again."""
+
+    kind: ClassVar[str] = deployments.EFFECTORS["restart"].job
+
+
 class TerminationJob(Job):
     """Ends machines."""
 
@@ -87,6 +117,10 @@ def main(attempt_id: int) -> int:
             say("terminate", 10, "Ending the machine")
             machines.terminate(account, publication, machine_id)
             return finish()
+        effector = next((name for name, entry in deployments.EFFECTORS.items() if entry.job == kind), None)
+        if effector is not None:
+            say(effector, 10, deployments.EFFECTORS[effector].description)
+            return finish(result=asdict(machines.act(account, publication, machine_id, effector)))
         say("deploy", 10, "Starting the machine")
         machine = machines.start(account, publication, wanted)
         deadline = time.monotonic() + _ADDRESS_SECONDS
@@ -102,6 +136,8 @@ def main(attempt_id: int) -> int:
 
 
 def _is_settled(machine: Machine) -> bool:
+    if machine.state == "running" and not machine.has_address:
+        return True
     return machine.state not in ("starting", "running") or bool(machine.hostname)
 
 

@@ -6,7 +6,7 @@ from ingot.jobs.appliance_export import ApplianceExportJob
 from ingot.jobs.appliance_import import ApplianceImportJob
 from ingot.jobs.bundle_export import BundleExportJob
 from ingot.jobs.bundle_import import BundleImportJob
-from ingot.jobs.deployment import DeploymentJob, TerminationJob
+from ingot.jobs.deployment import DeploymentJob, RestartJob, StartJob, StopJob, TerminationJob
 from ingot.jobs.fetch_artifact import FetchArtifactJob
 from ingot.jobs.generation import Generation
 from ingot.jobs.job import Job
@@ -26,6 +26,9 @@ JOBS: Mapping[str, Job] = {
         PublicationJob(),
         PublicationCleanup(),
         DeploymentJob(),
+        StartJob(),
+        StopJob(),
+        RestartJob(),
         TerminationJob(),
     )
 }

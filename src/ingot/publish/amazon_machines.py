@@ -5,7 +5,7 @@ from typing import Any
 from ingot.messages.account import CredAccountAws
 from ingot.messages.image import PublishImageAws
 from ingot.publish.aws import AwsTarget
-from ingot.publish.machine import Machine, MachineState, Wanted
+from ingot.publish.machine import Effector, Machine, MachineState, Wanted
 from ingot.publish.s3 import aws_client, in_their_words
 from ingot.publish.target import TAG, PublishError
 
@@ -58,6 +58,19 @@ def look(account: CredAccountAws, image: PublishImageAws, machine_id: str) -> Ma
             for instance in reservation["Instances"]:
                 return _machine(instance)
     return Machine(id=machine_id, name=machine_id, state="gone", provider="aws")
+
+
+def act(account: CredAccountAws, image: PublishImageAws, machine_id: str, effector: Effector) -> Machine:
+    """Switch a machine on or off, or start it anew. Raises PublishError."""
+    client = _client(account, image)
+    actions = {
+        "start": client.start_instances,
+        "stop": client.stop_instances,
+        "restart": client.reboot_instances,
+    }
+    with in_their_words("Amazon"):
+        actions[effector](InstanceIds=[machine_id])
+    return look(account, image, machine_id)
 
 
 def terminate(account: CredAccountAws, image: PublishImageAws, machine_id: str) -> None:

@@ -2,11 +2,12 @@
 
 import re
 import tempfile
+import time
 from xml.sax.saxutils import escape, quoteattr
 
 from ingot.messages.extension import CredAccountLibvirt, PublishImageLibvirt
 from ingot.publish.libvirt import NAME, Host
-from ingot.publish.machine import Machine, MachineState, Wanted
+from ingot.publish.machine import Effector, Machine, MachineState, Wanted
 from ingot.publish.target import PublishError
 
 _STATES: dict[str, MachineState] = {
@@ -17,6 +18,9 @@ _STATES: dict[str, MachineState] = {
     "shut off": "stopped",
     "crashed": "failed",
 }
+#: A machine that has not switched itself off by then is switched off.
+_GRACE_SECONDS = 60.0
+_POLL_SECONDS = 0.5
 _DOMAIN = """\
 <domain type={kind}>
   <name>{name}</name>
@@ -65,12 +69,13 @@ def start(account: CredAccountLibvirt, image: PublishImageLibvirt, wanted: Wante
     except PublishError:
         terminate(account, image, wanted.name)
         raise
-    return Machine(id=wanted.name, name=wanted.name, state="running", provider="libvirt")
+    return Machine(
+        id=wanted.name, name=wanted.name, state="running", provider="libvirt", has_address=bool(image.network)
+    )
 
 
 def look(account: CredAccountLibvirt, image: PublishImageLibvirt, machine_id: str) -> Machine:
     """How a machine is. One that is not there any more is `gone`."""
-    del image
     host = Host(account)
     if not host.has("dominfo", machine_id):
         return Machine(id=machine_id, name=machine_id, state="gone", provider="libvirt")
@@ -80,8 +85,39 @@ def look(account: CredAccountLibvirt, image: PublishImageLibvirt, machine_id: st
         found = re.search(r"(\d+\.\d+\.\d+\.\d+)/", host.ask("domifaddr", machine_id))
         address = found[1] if found else ""
     return Machine(
-        id=machine_id, name=machine_id, state=_STATES.get(state, "failed"), hostname=address, provider="libvirt"
+        id=machine_id,
+        name=machine_id,
+        state=_STATES.get(state, "failed"),
+        hostname=address,
+        provider="libvirt",
+        # Nobody outside QEMU's own network knows of it.
+        has_address=bool(image.network),
     )
+
+
+def act(account: CredAccountLibvirt, image: PublishImageLibvirt, machine_id: str, effector: Effector) -> Machine:
+    """Switch a machine on or off, or one after the other; what is so already stays. It is asked to switch itself off,
+    and has a minute for that. Raises PublishError."""
+    host = Host(account)
+    if effector in ("stop", "restart"):
+        _stop(host, machine_id)
+    if effector in ("start", "restart") and host.ask("domstate", machine_id).strip() != "running":
+        host.ask("start", machine_id)
+    return look(account, image, machine_id)
+
+
+def _stop(host: Host, machine_id: str) -> None:
+    def is_off() -> bool:
+        return host.ask("domstate", machine_id).strip() == "shut off"
+
+    if is_off():
+        return
+    host.ask("shutdown", machine_id)
+    deadline = time.monotonic() + _GRACE_SECONDS
+    while not is_off() and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
+    if not is_off():
+        host.ask("destroy", machine_id)
 
 
 def terminate(account: CredAccountLibvirt, image: PublishImageLibvirt, machine_id: str) -> None:

@@ -7,6 +7,10 @@ from typing import Any, Literal
 MachineState = Literal["starting", "running", "stopped", "failed", "gone"]
 
 
+#: What a machine can be told to do.
+Effector = Literal["start", "stop", "restart"]
+
+
 @dataclass(frozen=True)
 class Wanted:
     """The machine to start: `memory` is MB. `details` are the fields of its type at the cloud."""
@@ -19,7 +23,8 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine: `id` is the cloud's name for it, `hostname` a name or address that it answers at, if any."""
+    """A machine: `id` is the cloud's name for it, `hostname` a name or address that it answers at, if any; where it
+    `has_address`, that comes a while after its start."""
 
     id: str
     name: str
@@ -27,3 +32,4 @@ class Machine:
     hostname: str = ""
     provider: str = ""
     message: str = ""
+    has_address: bool = True

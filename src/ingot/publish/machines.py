@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ingot.messages.image import PublishImage
-from ingot.publish.machine import Machine, Wanted
+from ingot.publish.machine import Effector, Machine, Wanted
 from ingot.publish.target import PublishError
 
 #: {type of publication: (module, provider)}.
@@ -15,10 +15,11 @@ _MODULES = {"PublishImageAws": ("amazon_machines", "aws"), "PublishImageLibvirt"
 
 @dataclass(frozen=True)
 class Machines:
-    """What can be done with the machines of one cloud. Each of the three raises PublishError."""
+    """What can be done with the machines of one cloud. Each of them raises PublishError."""
 
     start: Callable[[Any, Any, Wanted], Machine]
     look: Callable[[Any, Any, str], Machine]
+    act: Callable[[Any, Any, str, Effector], Machine]
     terminate: Callable[[Any, Any, str], None]
 
 
@@ -36,4 +37,4 @@ def machines_of(image: PublishImage) -> Machines:
     """The functions for the machines of a publication; raises PublishError."""
     provider_of(type(image).__name__)
     module = importlib.import_module(f"ingot.publish.{_MODULES[type(image).__name__][0]}")
-    return Machines(module.start, module.look, module.terminate)
+    return Machines(module.start, module.look, module.act, module.terminate)

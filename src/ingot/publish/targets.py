@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ingot.messages import extension as _extension  # noqa: F401 - their types are among the subtypes
-from ingot.messages.image import PublishImage
+from ingot.messages.image import Image, PublishImage
 from ingot.messages.table import subtype
 from ingot.publish.target import PublishError, Target
 
@@ -94,6 +94,20 @@ def check(image: PublishImage, image_format: str) -> None:
     missing = [str(type(image).model_fields[name].alias) for name in entry.required if not getattr(image, name)]
     if missing:
         raise PublishError(f"The publication lacks {', '.join(missing)}.")
+
+
+def own_fields(image: type[PublishImage]) -> tuple[str, ...]:
+    """The fields that a type of publication has beyond those of all, by attribute."""
+    common = {*Image.model_fields, *PublishImage.model_fields}
+    return tuple(name for name in image.model_fields if name not in common)
+
+
+def kind_for(account_kind: str) -> str:
+    """The type of publication that is made with a type of account; raises PublishError where nothing can be."""
+    for kind, entry in TARGETS.items():
+        if account_kind in entry.accounts:
+            return kind
+    return entry_of(account_kind.replace("CredAccount", "PublishImage")).target
 
 
 def target_of(image: PublishImage) -> type[Target[Any, Any]]:

@@ -2,7 +2,9 @@
 
 import re
 import secrets
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -10,7 +12,7 @@ from sqlalchemy.orm import Session
 from ingot.messages.deployment import Deployment as DeploymentMessage
 from ingot.messages.deployment import Instance
 from ingot.publish import machines
-from ingot.publish.machine import Wanted
+from ingot.publish.machine import Effector, Wanted
 from ingot.publish.target import PublishError
 from ingot.publish.targets import message_type
 from ingot.services import attempts
@@ -23,7 +25,22 @@ TERMINATION = "terminate"
 _DEFAULT_CORES, _DEFAULT_MEMORY = 1, 1024
 _MOST_CORES, _MOST_MEMORY = 1024, 1 << 24
 #: States as the original's clients know them.
-DEPLOYING, RUNNING, ON_FIRE, TERMINATING = "deploying", "running", "on-fire", "terminating"
+DEPLOYING, RUNNING, STOPPED, ON_FIRE, TERMINATING = "deploying", "running", "stopped", "on-fire", "terminating"
+
+
+@dataclass(frozen=True)
+class EffectorEntry:
+    """Something that a machine can be told to do: `job` is the kind of its attempts."""
+
+    job: str
+    description: str
+
+
+EFFECTORS: Mapping[Effector, EffectorEntry] = {
+    "start": EffectorEntry("start machine", "Switch the machine on"),
+    "stop": EffectorEntry("stop machine", "Switch the machine off, as a push on its button does"),
+    "restart": EffectorEntry("restart machine", "Switch the machine off and on again"),
+}
 
 
 def find(session: Session, owner: User, application_id: str) -> Deployment:
@@ -74,6 +91,55 @@ def deploy(session: Session, publication: Publication, message: DeploymentMessag
     row.attempt = attempts.enqueue(session, JOB, row.id)
     session.flush()
     return row
+
+
+def find_machine(row: Deployment, entity_id: str) -> None:
+    """Refuse the name of a machine that a deployment has not."""
+    if entity_id != machine_name(row):
+        raise NotFoundError(
+            f"Deployment {row.application_id} has no machine {entity_id}: its machine is {machine_name(row)}.",
+            entity_id,
+            message_id="ERROR.DEPLOYMENT.ENTITY_NOT_FOUND",
+        )
+
+
+def effect(session: Session, row: Deployment, name: str) -> Attempt:
+    """Tell a machine that is there something; the job is put into the queue."""
+    if name not in EFFECTORS:
+        raise NotFoundError(f"No machine can be told to {name}: possible are {', '.join(EFFECTORS)}.", name)
+    is_free = row.attempt is None or row.attempt.is_over
+    if row.machine_id is None or row.state == TERMINATING or not is_free:
+        raise ConflictError(
+            f"The machine of deployment {row.application_id} is {state_of(row)}"
+            f"{'' if is_free else ', and something is being done for it'}: wait until that is over."
+        )
+    row.attempt = attempts.enqueue(session, EFFECTORS[cast("Effector", name)].job, row.id)
+    session.flush()
+    return row.attempt
+
+
+def note_state(session: Session, row: Deployment, result: dict[str, Any]) -> None:
+    """Enter how a machine is after it was told something."""
+    if row.state != TERMINATING:
+        row.state = {"running": RUNNING, "starting": RUNNING, "stopped": STOPPED}.get(str(result["state"]), ON_FIRE)
+        row.hostname = str(result["hostname"]) or row.hostname
+    session.flush()
+
+
+def activities(session: Session, row: Deployment) -> list[Attempt]:
+    """What was and is done for a deployment, oldest first."""
+    kinds = (JOB, *(entry.job for entry in EFFECTORS.values()), TERMINATION)
+    query = select(Attempt).where(Attempt.kind.in_(kinds), Attempt.subject_id == row.id)
+    # A number may have been another deployment's before.
+    return list(session.scalars(query.where(Attempt.created >= row.created).order_by(Attempt.id)))
+
+
+def find_activity(session: Session, row: Deployment, activity_id: str) -> Attempt:
+    """One of a deployment's activities."""
+    for attempt in activities(session, row):
+        if str(attempt.id) == activity_id:
+            return attempt
+    raise NotFoundError(f"Deployment {row.application_id} has no activity {activity_id}.", activity_id)
 
 
 def terminate(session: Session, row: Deployment) -> None:

@@ -8,7 +8,6 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from ingot.messages.account import CredAccount
-from ingot.messages.image import Image as ImageMessage
 from ingot.messages.image import PublishImage
 from ingot.publish import targets
 from ingot.publish.target import PublishError
@@ -84,9 +83,7 @@ def publish(session: Session, vault: Vault, image: Image, message: PublishImage)
 
 def details_of(message: PublishImage) -> dict[str, Any]:
     """The fields of a publication's own type that are given, by attribute name."""
-    common = {*ImageMessage.model_fields, *PublishImage.model_fields}
-    names = [name for name in type(message).model_fields if name not in common or name == "tag"]
-    values = {name: getattr(message, name) for name in names}
+    values = {name: getattr(message, name) for name in ("tag", *targets.own_fields(type(message)))}
     given = {name: value for name, value in values.items() if value is not None}
     for name, value in given.items():
         alias = str(type(message).model_fields[name].alias)

@@ -8,12 +8,14 @@ import typer
 
 from ingot.cli.commands.download import download
 from ingot.cli.commands.options import (
+    AccountOption,
     FormatOption,
     ImageArgument,
     ImagesArgument,
     OutputOption,
     TemplateArgument,
     TemplateOption,
+    WaitOption,
     YesOption,
 )
 from ingot.cli.output import Output
@@ -41,7 +43,7 @@ def generate(
     swap_size: Annotated[int | None, typer.Option(help="MB of swap space.", min=0)] = None,
     simulate: Annotated[bool, typer.Option(help="Only find out which packages it would have.")] = False,
     boot_test: Annotated[bool, typer.Option(help="Have it booted, and fail when units failed.")] = False,
-    wait: Annotated[bool, typer.Option(help="Follow it to its end.")] = True,
+    wait: WaitOption = True,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Generate an image of a template."""
@@ -58,6 +60,23 @@ def generate(
         wait=wait,
         output=output,
     )
+
+
+@app.command()
+def publish(
+    image: ImageArgument,
+    account: AccountOption,
+    fields: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[FIELD=VALUE]...", help="What the account's kind of target asks for."),
+    ] = None,
+    wait: WaitOption = True,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Publish a finished image to where an account leads: a cloud, a registry, a host, a store."""
+    from ingot.cli.publications import publish as run  # noqa: PLC0415
+
+    run(image, account, fields or [], wait=wait, output=output)
 
 
 @app.command("list")

@@ -45,6 +45,18 @@ def _accounts(incomplete: str) -> list[str]:
     return accounts(incomplete)
 
 
+def _publications(incomplete: str) -> list[tuple[str, str]]:
+    from ingot.cli.completion import publications  # noqa: PLC0415
+
+    return publications(incomplete)
+
+
+def _deployments(incomplete: str) -> list[tuple[str, str]]:
+    from ingot.cli.completion import deployments  # noqa: PLC0415
+
+    return deployments(incomplete)
+
+
 def complete_account_types(incomplete: str) -> list[str]:
     """The types of accounts, for a shell that completes."""
     from ingot.cli.accounts import TYPES  # noqa: PLC0415
@@ -74,6 +86,16 @@ SystemArgument = Annotated[
     str, typer.Argument(metavar="OS", help="An id, NAME:VERSION or NAME:VERSION:ARCH.", autocompletion=_systems)
 ]
 AccountArgument = Annotated[str, typer.Argument(metavar="ACCOUNT", help="An id or a name.", autocompletion=_accounts)]
+AccountOption = Annotated[
+    str, typer.Option("--account", help="The cloud account, by id or name.", autocompletion=_accounts)
+]
+PublicationArgument = Annotated[
+    int, typer.Argument(metavar="PUBLICATION", help="The publication's id.", min=1, autocompletion=_publications)
+]
+DeploymentArgument = Annotated[
+    str, typer.Argument(metavar="DEPLOYMENT", help="An id or a name.", autocompletion=_deployments)
+]
+WaitOption = Annotated[bool, typer.Option(help="Follow it to its end.")]
 CacheDir = Annotated[
     Path, typer.Option(help="Where packages, trees and disks are kept between builds.", envvar="INGOT_CACHE_DIR")
 ]

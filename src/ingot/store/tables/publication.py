@@ -47,7 +47,8 @@ class Publication(Record):
 
 class Deployment(Record):
     """A machine that was started from a publication. `kind` and `details` are its type of instance and that type's
-    fields; `machine_id` is the cloud's name for it. `state` is deploying, running, on-fire or terminating.
+    fields; `machine_id` is the cloud's name for it. `state` is deploying, running, stopped, on-fire or
+    terminating.
     """
 
     __tablename__ = "deployment"

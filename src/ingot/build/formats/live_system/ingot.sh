@@ -1,6 +1,7 @@
 # shellcheck shell=sh disable=SC2154
 # A boot script of initramfs-tools (boot=ingot): the root file system is the machine's own disk, read-only inside a
 # compressed image on the medium or in the initial RAM disk; what the machine writes stays in memory.
+# Without busybox the initial RAM disk has klibc's programs alone: no cp, no rm.
 
 ingot_find_image() {
 	if [ -e /ingot/root.squashfs ]; then
@@ -56,13 +57,13 @@ mountroot() {
 		overlay "$rootmnt"
 	# The disk's own partitions are not this machine's.
 	echo "# The root file system is in memory." >"$rootmnt/etc/fstab"
-	rm -f "$rootmnt/etc/repart.d/50-root.conf"
+	[ ! -e "$rootmnt/etc/repart.d/50-root.conf" ] || ln -sf /dev/null "$rootmnt/etc/repart.d/50-root.conf"
 	ln -sf /dev/null "$rootmnt/etc/systemd/system/ingot-grow-disks.service"
 	for word in $(cat /proc/cmdline); do
 		case "$word" in
 		ingot.install=*)
-			cp /ingot/install "$rootmnt/usr/lib/ingot-install"
-			cp /ingot/install.service "$rootmnt/etc/systemd/system/ingot-install.service"
+			cat /ingot/install >"$rootmnt/usr/lib/ingot-install"
+			cat /ingot/install.service >"$rootmnt/etc/systemd/system/ingot-install.service"
 			mkdir -p "$rootmnt/etc/systemd/system/multi-user.target.wants"
 			ln -s ../ingot-install.service "$rootmnt/etc/systemd/system/multi-user.target.wants/"
 			;;
