@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ingot.build import restriction
+from ingot.build.addresses import is_remote
 from ingot.build.contents import Contents
 from ingot.build.errors import BuildError
-from ingot.build.remote import is_remote
 from ingot.build.restriction import Facts
 from ingot.build.template import BootScript, Bundle, BundleFile, Package
 

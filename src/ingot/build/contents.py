@@ -5,8 +5,8 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from ingot.build.addresses import is_remote
 from ingot.build.errors import BuildError
-from ingot.build.remote import fetch_file, is_remote
 from ingot.settings import Settings
 
 
@@ -82,6 +82,8 @@ class Contents:
         pool = file_pool(self._cache)
         pool.mkdir(parents=True, exist_ok=True)
         self._on_progress(f"Fetching {source.partition('?')[0].rpartition('/')[2]}")
+        from ingot.build.remote import fetch_file  # noqa: PLC0415 - its HTTP client is slow to load
+
         fetched = fetch_file(source, pool, largest=Settings().largest_upload, allow_private=self._allow_private)
         expected = self._known.get(source)
         if expected is not None and fetched.sha256 != expected:

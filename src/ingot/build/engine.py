@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from ingot.build import bundles, emulation, namespace
+from ingot.build.addresses import is_remote
 from ingot.build.archives import Limits
 from ingot.build.cache import Cache, entry_key, log_of
 from ingot.build.contents import Contents
 from ingot.build.disk.files import raw_disks
 from ingot.build.disk.layout import Identities
-from ingot.build.disk.make import make_machine
+from ingot.build.disk.make import make_machine, plan_machine
 from ingot.build.distributions import find_distribution
 from ingot.build.errors import BuildError, DiskFullError
 from ingot.build.evidence.record import Record
-from ingot.build.evidence.sbom import write_sboms
 from ingot.build.families import family_of, repository_of
 from ingot.build.formats.base import ImageFormat, Source
 from ingot.build.formats.registry import find_format
@@ -30,7 +30,6 @@ from ingot.build.manifest import Manifest, fitting_bundles, make_manifest
 from ingot.build.packages.fetch import fetch, in_use, package_pool, without_damage
 from ingot.build.packages.lists import ListsState
 from ingot.build.packages.repository import ResolvedPackage, split_version
-from ingot.build.remote import is_remote
 from ingot.build.request import BuildRequest, BuildResult, DiskFile, ImageFile, InstalledPackage, Progress
 from ingot.build.soundness import DIGEST
 from ingot.build.sparse import data_digest
@@ -178,7 +177,7 @@ class Build:
         """Make the raw disk of a manifest in an empty directory."""
         with ExitStack() as stack:
             tree = self._configured(manifest, stack).tree
-            with self._enter("disk"), self._bills_of_materials(manifest, tree, place / _EVIDENCE):
+            with self._enter("disk"):
                 self._make_disks(manifest, tree, place, Identities.of_build(manifest.identity))
         self._evidence.keep(place / _EVIDENCE, _DISK_STAGES)
 
@@ -203,6 +202,8 @@ class Build:
     @contextmanager
     def _bills_of_materials(self, manifest: Manifest, tree: Path, directory: Path) -> Iterator[None]:
         """Look at a finished tree while other work goes on, which is mostly other programs'."""
+        from ingot.build.evidence.sbom import write_sboms  # noqa: PLC0415 - a cached disk has them, and starts sooner
+
         directory.mkdir()
         with ThreadPoolExecutor(1) as beside:
             writing = beside.submit(write_sboms, tree, manifest, directory)
@@ -369,17 +370,20 @@ class Build:
         parameters = list(installation.kernel_params)
         if installation.nics:
             parameters.append(network.KERNEL_NAMES_PARAMETER)
-        make_machine(
-            tree,
-            place,
-            installation,
-            manifest.distribution,
-            identities=identities,
-            parameters=parameters,
-            epoch=manifest.epoch,
-            scratch=self.request.scratch,
-            log=self._log,
-        )
+        # The plan is our own work, as the bills of materials are; what follows is mostly other programs'.
+        layout = plan_machine(tree, installation, manifest.distribution, identities)
+        with self._bills_of_materials(manifest, tree, place / _EVIDENCE):
+            make_machine(
+                tree,
+                place,
+                layout,
+                installation,
+                manifest.distribution,
+                parameters=parameters,
+                epoch=manifest.epoch,
+                scratch=self.request.scratch,
+                log=self._log,
+            )
 
     @property
     def _log(self) -> Path:

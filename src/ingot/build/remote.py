@@ -19,9 +19,9 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 import httpcore
 
+from ingot.build.addresses import SCHEMES
 from ingot.build.errors import BuildError
 
-_SCHEMES = ("http", "https")
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 5
 _SECONDS = 60.0
@@ -41,11 +41,6 @@ class Fetched:
     sha256: str
     md5: str
     size: int
-
-
-def is_remote(source: str) -> bool:
-    """Whether a source is a web address and no path."""
-    return urlsplit(source).scheme.lower() in _SCHEMES and "://" in source
 
 
 def fetch_file(
@@ -104,7 +99,7 @@ def _opened(url: str, *, allow_private: bool, credentials: tuple[str, str] | Non
         with httpcore.ConnectionPool(ssl_context=ssl.create_default_context(), network_backend=backend) as pool:
             for _ in range(_MOST_REDIRECTS + 1):
                 parts = urlsplit(url)
-                if parts.scheme.lower() not in _SCHEMES or not parts.hostname:
+                if parts.scheme.lower() not in SCHEMES or not parts.hostname:
                     raise RemoteError(f"{_shown(url)} cannot be fetched: use an http or https address.")
                 if parts.hostname != host:
                     raise RemoteError(f"{host} sends on to another host, {parts.hostname}: name that address itself.")

@@ -8,11 +8,12 @@ import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
-
-from lark import Lark, Token, Tree
-from lark.exceptions import UnexpectedInput
+from typing import TYPE_CHECKING
 
 from ingot.build.errors import BuildError
+
+if TYPE_CHECKING:
+    from lark import Lark, Token, Tree
 
 #: {`Object#field`: all values that it has, in small letters}; what is missing is not known.
 Facts = Mapping[str, frozenset[str]]
@@ -38,7 +39,7 @@ class Rule:
     """A rule that was read; an empty one fits everything."""
 
     text: str
-    _tree: Tree[Token] | None
+    _tree: "Tree[Token] | None"
 
     def fits(self, facts: Facts) -> bool | None:
         """Whether it fits; None when that depends on what is not known."""
@@ -53,6 +54,8 @@ class Rule:
 
 def parse(text: str) -> Rule:
     """Read a rule; raises RuleError that shows where it is wrong."""
+    from lark.exceptions import UnexpectedInput  # noqa: PLC0415 - few templates have rules, and all builds a start
+
     plain = text.strip()
     if not plain:
         return Rule("", None)
@@ -108,15 +111,17 @@ def _values(*values: str) -> frozenset[str]:
 
 
 @functools.cache
-def _parser() -> Lark:
+def _parser() -> "Lark":
+    from lark import Lark  # noqa: PLC0415 - as above
+
     grammar = resources.files("ingot.build").joinpath("restriction.lark").read_text(encoding="utf-8")
     return Lark(grammar, parser="lalr")
 
 
-def _evaluate(tree: Tree[Token], facts: Facts) -> bool | None:
+def _evaluate(tree: "Tree[Token]", facts: Facts) -> bool | None:
     if tree.data == "comparison":
         return _compare(*(str(child) for child in tree.children), facts=facts)
-    parts = [_evaluate(child, facts) for child in tree.children if isinstance(child, Tree)]
+    parts = [_evaluate(child, facts) for child in tree.children if not isinstance(child, str)]
     decisive = tree.data == "any"
     if decisive in parts:
         return decisive

@@ -6,8 +6,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ingot.build import restriction
+from ingot.build.addresses import is_remote
 from ingot.build.bundles import PACKAGE_SUFFIXES
-from ingot.build.remote import is_remote
 from ingot.build.template_rules import Finding, missing_source
 
 #: There only while the machine runs: what the image has there is never seen.

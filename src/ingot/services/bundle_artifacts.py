@@ -7,11 +7,11 @@ from pathlib import Path
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from ingot.build.addresses import is_remote
 from ingot.build.bundles import PACKAGE_SUFFIXES
 from ingot.build.errors import BuildError
 from ingot.build.packages.control import read_control
 from ingot.build.packages.repository import split_version
-from ingot.build.remote import is_remote
 from ingot.messages.software import BootScript, SoftwareArtifact, SoftwareFile
 from ingot.services import attempts, bundles, quotas
 from ingot.services.errors import ConflictError, InvalidError, NotFoundError

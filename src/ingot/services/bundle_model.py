@@ -6,8 +6,8 @@ from pathlib import Path, PurePosixPath
 from sqlalchemy.orm import Session
 
 from ingot.build import restriction
+from ingot.build.addresses import is_remote
 from ingot.build.bundles import PACKAGE_SUFFIXES
-from ingot.build.remote import is_remote
 from ingot.build.template import Bundle as BundleModel
 from ingot.build.template import BundleFile, License
 from ingot.messages.common import Category as CategoryMessage

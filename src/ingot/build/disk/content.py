@@ -18,16 +18,15 @@ def measure(tree: Path, mount_points: Iterable[str]) -> Mapping[str, Content]:
     """How much of a tree belongs to each mount point; the root's own is among them."""
     contents = {point: Content() for point in mount_points}
     owners = {"": contents["/"], **{point: content for point, content in contents.items() if point != "/"}}
-    own = {str(tree): contents["/"]}
-    for directory, names, file_names in os.walk(tree):
-        content = own.pop(directory)
-        for name in (*names, *file_names):
-            status = os.lstat(f"{directory}/{name}")
-            content.size += -(-status.st_size // _BLOCK) * _BLOCK
-            content.count += 1
-        for name in names:
-            path = f"{directory}/{name}"
-            own[path] = owners.get(path[len(str(tree)) :], content)
+    pending = [(str(tree), contents["/"])]
+    while pending:
+        directory, content = pending.pop()
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                content.size += -(-entry.stat(follow_symlinks=False).st_size // _BLOCK) * _BLOCK
+                content.count += 1
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append((entry.path, owners.get(entry.path[len(str(tree)) :], content)))
     return contents
 
 

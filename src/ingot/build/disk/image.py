@@ -4,6 +4,7 @@ import os
 import struct
 import tempfile
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ingot.build.disk import lvm
@@ -46,8 +47,21 @@ def make_disks(
     with tempfile.TemporaryDirectory(dir=directory) as scratch:
         nothing = Path(scratch) / "nothing"
         nothing.mkdir(mode=0o755)
-        for volume in layout.volumes:
-            _fill(images, volume, trees.get(volume.mount_point or "", nothing), Path(scratch), epoch, log)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            filled = [
+                pool.submit(
+                    _fill,
+                    images,
+                    volume,
+                    trees.get(volume.mount_point or "", nothing),
+                    Path(scratch) / f"volume-{number}",
+                    epoch,
+                    log,
+                )
+                for number, volume in enumerate(layout.volumes)
+            ]
+        for one in filled:
+            one.result()
     if boot_code is not None:
         _install_boot_code(images[0], layout.disks[0].partition("bios-boot"), boot_code)
 
@@ -67,15 +81,14 @@ def _partition(image: Path, disk: Disk, log: Path) -> None:
     )
 
 
-def _fill(images: list[Path], volume: Volume, tree: Path, scratch: Path, epoch: int, log: Path) -> None:
-    """Make what a volume holds: in its place where the tool can, or else beside it, to be copied there."""
+def _fill(images: list[Path], volume: Volume, tree: Path, made: Path, epoch: int, log: Path) -> None:
+    """Make what a volume holds: in its place where the tool can, or else in the file `made`, to be copied there."""
     if volume.fstype in ("unformatted", "reserved"):
         return
     if volume.fstype.startswith("ext") and len(volume.extents) == 1:
         extent = volume.extents[0]
         make_ext(images[extent.disk], extent.start, volume, tree, epoch, log)
         return
-    made = scratch / "volume"
     with made.open("wb") as file:
         file.truncate(volume.size)
     made.chmod(0o600)

@@ -5,7 +5,6 @@ import functools
 from pathlib import Path
 from typing import Annotated
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
@@ -82,6 +81,8 @@ def _is_there(file: Path) -> bool:
 
 @functools.lru_cache(maxsize=4)
 def _read(file: Path, _changed: int) -> tuple[Distribution, ...]:
+    import yaml  # noqa: PLC0415 - each start of the engine would wait for it
+
     try:
         definitions = _File.model_validate(yaml.safe_load(file.read_text(encoding="utf-8"))).distributions
     except (yaml.YAMLError, UnicodeDecodeError, ValidationError) as error:

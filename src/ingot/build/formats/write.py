@@ -74,6 +74,15 @@ def _pack(format_: ImageFormat, source: Source, output: Path) -> str:
 
 def _settle(file: Path, sha256: str | None) -> WrittenFile:
     """Bring a finished file safely to the disk; its hash is that given, or is found out."""
+    with ThreadPoolExecutor(1) as beside:
+        # The one waits for the disk, the other reads what is still in memory.
+        synced = beside.submit(_sync, file)
+        sha256 = sha256 or digest(file)
+        synced.result()
+    return WrittenFile(file, sha256, file.stat().st_size)
+
+
+def _sync(file: Path) -> None:
     with file.open("rb") as content:
         os.fsync(content.fileno())
     directory = os.open(file.parent, os.O_RDONLY)
@@ -81,4 +90,3 @@ def _settle(file: Path, sha256: str | None) -> WrittenFile:
         os.fsync(directory)
     finally:
         os.close(directory)
-    return WrittenFile(file, sha256 or digest(file), file.stat().st_size)
