@@ -49,7 +49,7 @@ def test_a_manifest_gives_the_same_bytes_in_other_circumstances(
         "PYTHONHASHSEED": "42",
         "USER": "else",
     }
-    for name in ("raw", "qcow2"):
+    for name in ("raw", "qcow2", "targz"):
         made = []
         for place, where, prefix in (("here", cache, []), ("elsewhere", fresh, _elsewhere())):
             work = tmp_path / f"{place}-{name}"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from passlib.hash import sha512_crypt
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from ingot.build import bundles, restriction
 from ingot.build.cache import entry_key
@@ -36,7 +36,7 @@ from ingot.build.template_partitioning_rules import refuse_impossible
 from ingot.build.tree.protection import FIREWALL_PACKAGES
 
 #: Part of every identity: raise it when the engine makes other bytes from the same inputs.
-ENGINE = 7
+ENGINE = 8
 _MACHINE = FORMATS["raw"]
 _KERNELS = "linux-image-"
 _CRYPT_ROUNDS = 5000
@@ -85,6 +85,7 @@ class Manifest(BaseModel):
             **({"archive": self.archive.isoformat()} if self.archive else {}),
             "engine": self.engine,
             "system": self.system,
+            "distribution": _definition(self.distribution),
             "epoch": self.epoch,
             "template": self.template.canonical(),
             "packages": packages,
@@ -111,15 +112,24 @@ class Manifest(BaseModel):
             )
         try:
             packages = [{**package, "installed_size": package["installedSize"]} for package in document["packages"]]
-            return cls.model_validate(
+            manifest = cls.model_validate(
                 {
                     **document,
                     "packages": packages,
                     "base": [package["name"] for package in packages if package["base"]],
                 }
             )
-        except (KeyError, TypeError, ValidationError) as error:
+            definition = dict(document["distribution"])
+        except (KeyError, TypeError, ValueError) as error:
             raise BuildError(f"This is no manifest: {error}") from error
+        if definition != (here := _definition(manifest.distribution)):
+            system = manifest.template.os
+            raise BuildError(
+                f"The manifest's {system.name} {system.version} is another distribution than the one that is defined "
+                f"here: it has {definition}, this machine {here}. Define it as it was (INGOT_DISTRIBUTIONS_FILE), or "
+                "make the manifest again from its template."
+            )
+        return manifest
 
     @property
     def identity(self) -> str:
@@ -195,6 +205,11 @@ def make_manifest(
         sources=tuple(replace(source, keyring=Path(distribution.keyring)) for source in present.sources),
         archive=repository.archive,
     )
+
+
+def _definition(distribution: Distribution) -> dict[str, str]:
+    """What of a distribution's definition shows in an image, beside the packages and sources that a manifest names."""
+    return {"family": distribution.family, "efiDirectory": distribution.efi_directory}
 
 
 def _base_packages(template: Template, distribution: Distribution, system: System) -> list[Package]:

@@ -1,12 +1,16 @@
 """Which distributions there are, by which names."""
 
+import os
 from pathlib import Path
 
 import pytest
 
+from ingot.build.cache import entry_key
 from ingot.build.distributions import UnknownDistributionError, find_distribution, known_distributions
 from ingot.build.errors import BuildError
+from ingot.build.manifest import Manifest
 from ingot.build.packages.sources import sources_of
+from ingot.build.template import Template
 
 _OWN = """\
 distributions:
@@ -49,6 +53,25 @@ def test_distributions_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert [(source.uri, source.suite) for source in sources_of(own)] == [
         ("http://mirror.example/base/aarch64", "base")
     ]
+
+
+def test_a_manifest_knows_the_definition_that_it_was_made_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the boot loader looks, and how packages are installed, is in the image and not in its packages."""
+    file = tmp_path / "distributions.yml"
+    file.write_text(_OWN, encoding="utf-8")
+    monkeypatch.setenv("INGOT_DISTRIBUTIONS_FILE", str(file))
+    system = {"name": "Example", "version": "1", "arch": "aarch64"}
+    template = Template.model_validate({"name": "own", "version": "1", "os": system, "installation": {}})
+    manifest = Manifest(template=template, epoch=0, packages=(), base=(), files={}, sources=())
+    document = manifest.document()
+    assert Manifest.from_document(document).identity == manifest.identity
+    file.write_text(_OWN.replace("efiDirectory: example", "efiDirectory: other"), encoding="utf-8")
+    os.utime(file, ns=(1, 1))  # whatever the clock's grain is
+    assert manifest.identity != entry_key(document)
+    with pytest.raises(BuildError, match=r"another distribution than the one that is defined here.*example.*other"):
+        Manifest.from_document(document)
 
 
 @pytest.mark.parametrize(

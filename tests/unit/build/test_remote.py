@@ -10,9 +10,9 @@ from typing import ClassVar
 
 import pytest
 
+from ingot.build.addresses import is_remote
 from ingot.build.contents import Contents, file_pool
 from ingot.build.errors import BuildError
-from ingot.build.addresses import is_remote
 from ingot.build.remote import RemoteError, _is_public, fetch_file
 
 _CONTENT = b"some software\n" * 10_000

@@ -1,8 +1,4 @@
-"""Fedora and the distributions that are built from Red Hat Enterprise Linux's sources.
-
-They work where their mirrors are set: the archives `fedora`, `centos-stream`, `almalinux` and `rocky` are what lies
-below each one's `linux`, `stream` or version directories on its mirrors.
-"""
+"""Fedora. It works where its mirror is set: the archive `fedora` is what lies below `linux` there."""
 
 from collections.abc import Sequence
 

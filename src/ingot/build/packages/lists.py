@@ -44,9 +44,12 @@ def state(cache: Path, root: Path) -> ListsState | None:
 
 
 def configuration(settings: Settings) -> str:
-    """The hash of what decides where packages come from: the operator's settings, and the machine's apt."""
-    chosen = settings.model_dump_json(include={"mirrors", "keyrings"})
-    return hashlib.sha256(f"{chosen}{machine_sources()}".encode()).hexdigest()
+    """The hash of what decides which packages there are and where they come from: the operator's settings and
+    distributions, and the machine's apt."""
+    chosen = settings.model_dump_json(include={"mirrors", "keyrings"}).encode()
+    file = settings.distributions_file and settings.distributions_file.expanduser()
+    own = file.read_bytes() if file and file.is_file() else b""
+    return hashlib.sha256(chosen + machine_sources().encode() + own).hexdigest()
 
 
 def machine_sources() -> str:
