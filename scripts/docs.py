@@ -12,7 +12,11 @@ from typer.core import TyperGroup
 from ingot.build.formats.registry import FORMATS, OBSOLETE
 from ingot.build.formats.tools import TOOLS
 from ingot.build.template import Section, Template
+from ingot.cli.accounts import TYPES
 from ingot.cli.main import app
+from ingot.publish.machines import provider_of
+from ingot.publish.target import PublishError
+from ingot.publish.targets import RETIRED, TARGETS, message_type, own_fields, target_of
 from ingot.settings import Settings
 
 REFERENCE = Path(__file__).parent.parent / "docs/reference"
@@ -25,6 +29,7 @@ def pages() -> dict[str, str]:
         "formats.md": _NOTE + "# Formats\n\n" + "\n".join(_formats()) + "\n",
         "command-line.md": _NOTE + "# Command line\n\n" + "\n".join(_commands()),
         "settings.md": _NOTE + "# Settings\n\n" + "\n".join(_settings()) + "\n",
+        "targets.md": _NOTE + "# Targets of publications\n\n" + "\n".join(_targets()) + "\n",
         "template.md": _NOTE + "# Templates\n\n" + "\n".join(_template()) + "\n",
     }
 
@@ -77,6 +82,44 @@ def _formats() -> Iterator[str]:
     yield "| Agent | What it does |\n|---|---|"
     for tool in TOOLS.values():
         yield f"| `{tool.name}` | {tool.description} |"
+
+
+def _targets() -> Iterator[str]:
+    yield (
+        "Where images are published to: `ingot account create NAME --type TYPE FIELD=VALUE`, then\n"
+        "`ingot image publish IMAGE --account NAME FIELD=VALUE`. Fields in bold are needed; secrets are asked for,\n"
+        "and come from a file (`FIELD=@FILE`) or standard input where nobody can be asked.\n"
+    )
+    for type_name, kind in TYPES.items():
+        publication, entry = next((name, one) for name, one in TARGETS.items() if kind.name in one.accounts)
+        yield f"## {type_name}\n"
+        module = sys.modules[target_of(message_type(publication)()).__module__]
+        yield f"{(module.__doc__ or '').strip()}\n"
+        yield "| | |\n|---|---|"
+        yield f"| Types in the API | `{kind.name}`, `{publication}` |"
+        fields = [f"`{kind.message.model_fields[name].alias}`" for name in kind.details]
+        yield f"| Fields of the account | {', '.join(fields)} |"
+        secrets = [f"`{kind.message.model_fields[name].alias}`" for name in kind.secrets]
+        yield f"| Its secret | {', '.join(secrets) or 'the key file of a service account (`--certificate`)'} |"
+        yield f"| Image formats | {', '.join(f'`{name}`' for name in entry.formats) or 'any'} |"
+        image = message_type(publication)
+        marks = {name: "**" if name in entry.required else "" for name in own_fields(image)}
+        asked = [f"{mark}`{image.model_fields[name].alias}`{mark}" for name, mark in marks.items()]
+        yield f"| Fields of the publication | {', '.join(asked)} |"
+        yield f"| Starts machines | {_machines(publication)} |\n"
+    yield "## Targets that are gone\n"
+    yield "Their types are still read, and answered with why nothing can be published there:\n"
+    yield "| Type | Why |\n|---|---|"
+    for name, words in sorted(RETIRED.items()):
+        yield f"| `{name}`, `{name.replace('PublishImage', 'CredAccount')}` | {words} |"
+
+
+def _machines(publication: str) -> str:
+    try:
+        provider_of(publication)
+    except PublishError:
+        return "no"
+    return "yes: `ingot deployment create PUBLICATION`"
 
 
 def _settings() -> Iterator[str]:

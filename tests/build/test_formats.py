@@ -17,7 +17,7 @@ from threading import Thread
 
 import pytest
 
-from ingot.build.boot import Accelerator, BootReport, Firmware, free_port, running, usable_accelerator
+from ingot.build.boot import Accelerator, BootReport, free_port, running, usable_accelerator
 from ingot.build.errors import BuildError
 from ingot.build.formats.options import FormatOptions
 from ingot.build.formats.registry import find_format
@@ -91,15 +91,15 @@ def test_disks_of_other_hypervisors_boot(disk: Path, tmp_path: Path, name: str) 
 
 
 @pytest.mark.boot
-@pytest.mark.parametrize("firmware", ["bios", "uefi"])
-def test_a_live_medium_runs_the_machine(iso: Path, firmware: Firmware) -> None:
+def test_a_live_medium_runs_the_machine(iso: Path) -> None:
+    """With UEFI; the installer starts from the same medium with BIOS."""
     medium = ["-cdrom", str(iso)]
     with running(
-        None, accelerator=_accelerator(), firmware=firmware, memory=1536, guest_ports=(), more=medium
+        None, accelerator=_accelerator(), firmware="uefi", memory=1536, guest_ports=(), more=medium
     ) as machine:
         report = machine.wait_for_report(_SECONDS)
     _assert_well(report)
-    assert (report.firmware == "efi") == (firmware == "uefi")
+    assert report.firmware == "efi"
 
 
 def _press(monitor: Path, key: str) -> None:
@@ -196,17 +196,46 @@ def test_a_root_file_system_is_whole(build: Build, tmp_path: Path, as_root: None
     assert os.listxattr(tmp_path / "usr/bin/ping") == ["security.capability"]
 
 
-def test_an_lxc_container_has_an_init_and_no_kernel(build: Build, tmp_path: Path, as_root: None) -> None:
+@contextmanager
+def _lxc(place: Path, name: str) -> Iterator[Callable[..., str]]:
+    """Start the container that is unpacked in `place`/`name` until the context ends; runs programs in it."""
+    if shutil.which("lxc-start") is None or not os.access("/sys/fs/cgroup", os.W_OK):
+        pytest.skip("lxc is not installed, or this machine lets nobody make control groups")
+    base = ["-P", str(place), "-n", name]
+    rootfs = f"lxc.rootfs.path=dir:{place / name / 'rootfs'}"
+    settings = ["-s", rootfs, "-s", "lxc.apparmor.profile=unconfined"]
+    log = place / "log"
+    started = subprocess.run(
+        ["lxc-start", *base, *settings, "-o", str(log), "-l", "WARN", "-d"], capture_output=True, check=False
+    )
+    assert started.returncode == 0, log.read_text()
+
+    def run(*argv: str) -> str:
+        attach = ["lxc-attach", *base, "--clear-env", "--", *argv]
+        return subprocess.run(attach, capture_output=True, text=True, timeout=_SECONDS, check=False).stdout
+
+    try:
+        yield run
+    finally:
+        subprocess.run(["lxc-stop", *base, "-k"], check=True)
+
+
+def test_an_lxc_container_starts_with_an_init_and_no_kernel(build: Build, tmp_path: Path, as_root: None) -> None:
     result = build("lxc")
-    subprocess.run(["tar", "-xzf", str(result.output), "-C", tmp_path], check=True)
-    metadata = json.loads((tmp_path / "metadata.yaml").read_text())
+    name = f"ingot-{os.getpid()}"
+    container = tmp_path / name
+    container.mkdir()
+    subprocess.run(["tar", "-xzf", str(result.output), "-C", container], check=True)
+    metadata = json.loads((container / "metadata.yaml").read_text())
     assert (metadata["architecture"], metadata["properties"]["os"]) == ("x86_64", "Debian")
-    assert "lxc.uts.name = small1" in (tmp_path / "config").read_text()
-    root = tmp_path / "rootfs"
+    assert "lxc.uts.name = small1" in (container / "config").read_text()
+    root = container / "rootfs"
     assert not list(root.glob("boot/vmlinuz-*"))
     assert not (root / "usr/lib/grub").exists()
     assert (root / "sbin/init").resolve().name == "systemd"
-    assert "systemd" in _run_in(root, "/lib/systemd/systemd", "--version")
+    with _lxc(tmp_path, name) as run:
+        assert run("systemctl", "is-system-running", "--wait") == "running\n"
+        assert run("hostname") == "small1\n"
 
 
 @contextmanager

@@ -19,6 +19,9 @@ from ingot.build import namespace
 from ingot.build.errors import DiskFullError
 from ingot.process import die_with_parent
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from tests.publish.archives import write_oci_archive
+
 STAGES = ("started", "packages", "install", "disk", "said")
 
 
@@ -64,6 +67,9 @@ def _build(request: dict) -> int:
     content = (b"disk of " + name.encode()) * 1000
     if name.startswith("machine"):
         content = _empty_disk(scratch / "disk.qcow2")
+    if name.startswith("container"):
+        write_oci_archive(scratch / "image.tar", (b"a file",))
+        content = (scratch / "image.tar").read_bytes()
     try:
         with output.open("wb") as file:
             file.write(content)

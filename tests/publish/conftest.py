@@ -1,10 +1,8 @@
 """A small image to publish, and what a publication tells of itself."""
 
 import hashlib
-import io
 import json
 import os
-import tarfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 import pytest
 
 from ingot.publish.target import Journal, Source
+from tests.publish.archives import write_oci_archive
 
 _MIB = 1 << 20
 
@@ -77,48 +76,9 @@ def large_file(tmp_path: Path) -> Source:
 @pytest.fixture
 def oci_archive(tmp_path: Path) -> Source:
     """An OCI archive with one small layer and one of 20 MiB."""
-    blobs: dict[str, bytes] = {}
-
-    def blob(content: bytes) -> dict[str, Any]:
-        digest = hashlib.sha256(content).hexdigest()
-        blobs[f"blobs/sha256/{digest}"] = content
-        return {"digest": f"sha256:{digest}", "size": len(content)}
-
-    layer_type = "application/vnd.oci.image.layer.v1.tar"
-    layers = [
-        {"mediaType": layer_type, **blob(_layer(b"small"))},
-        {"mediaType": layer_type, **blob(_layer(os.urandom(20 * _MIB)))},
-    ]
-    config = {
-        "architecture": "amd64",
-        "os": "linux",
-        "rootfs": {"type": "layers", "diff_ids": [layer["digest"] for layer in layers]},
-    }
-    manifest = {
-        "schemaVersion": 2,
-        "mediaType": "application/vnd.oci.image.manifest.v1+json",
-        "config": {"mediaType": "application/vnd.oci.image.config.v1+json", **blob(json.dumps(config).encode())},
-        "layers": layers,
-    }
-    entry = {"mediaType": manifest["mediaType"], **blob(json.dumps(manifest).encode())}
-    blobs["index.json"] = json.dumps({"schemaVersion": 2, "manifests": [entry]}).encode()
-    blobs["oci-layout"] = b'{"imageLayoutVersion": "1.0.0"}'
     file = tmp_path / "image.oci.tar"
-    with tarfile.open(file, "w") as archive:
-        for name, content in blobs.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
+    write_oci_archive(file, (b"small", os.urandom(20 * _MIB)))
     return _source(file, "docker", "image.oci.tar")
-
-
-def _layer(content: bytes) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        member = tarfile.TarInfo("file")
-        member.size = len(content)
-        archive.addfile(member, io.BytesIO(content))
-    return buffer.getvalue()
 
 
 def as_format(source: Source, image_format: str) -> Source:

@@ -14,8 +14,9 @@ from werkzeug.serving import make_server
 from ingot.messages.account import CredAccountAws
 from ingot.messages.extension import CredAccountS3, PublishImageS3
 from ingot.messages.image import PublishImageAws
-from ingot.publish import targets
+from ingot.publish import amazon_machines, targets
 from ingot.publish.aws import AwsTarget
+from ingot.publish.machine import Wanted
 from ingot.publish.s3 import S3Target, aws_client
 from ingot.publish.target import PublishError, Source
 from tests.publish.conftest import Broken, Notes
@@ -164,3 +165,35 @@ def test_what_cannot_work_is_refused_at_once(raw_disk: Source) -> None:
         targets.check(PublishImageAws(), "aws")
     with pytest.raises(PublishError, match=r"format qcow2 .* generate one as aws"):
         targets.check(_aws_image(), "qcow2")
+
+
+def test_a_machine_is_started_told_to_stop_and_ended(aws: str, raw_disk: Source) -> None:
+    image = _aws_image()
+    image.cloud_id = AwsTarget(_AWS, image, raw_disk, Notes().journal()).run().cloud_id
+    machine = amazon_machines.start(_AWS, image, Wanted("web1-0123456789", cores=2, memory=1500))
+    ec2: Any = aws_client("ec2", _AWS, "eu-west-1", aws)
+
+    def seen() -> dict[str, Any]:
+        answer: dict[str, Any] = ec2.describe_instances(InstanceIds=[machine.id])["Reservations"][0]["Instances"][0]
+        return answer
+
+    assert (seen()["ImageId"], seen()["InstanceType"]) == (image.cloud_id, "t3.small")
+    found = amazon_machines.look(_AWS, image, machine.id)
+    assert (found.name, found.state, found.hostname) == ("web1-0123456789", "running", seen()["PublicDnsName"])
+    assert amazon_machines.act(_AWS, image, machine.id, "stop").state == "stopped"
+    assert amazon_machines.act(_AWS, image, machine.id, "start").state == "running"
+    assert amazon_machines.act(_AWS, image, machine.id, "restart").state == "running"
+    # By its name: the process that started it ended before it could say its id.
+    amazon_machines.terminate(_AWS, image, "web1-0123456789")
+    assert amazon_machines.look(_AWS, image, machine.id).state == "gone"
+    amazon_machines.terminate(_AWS, image, machine.id)
+    amazon_machines.terminate(_AWS, image, "i-0123456789abcdef0")
+
+
+def test_a_machine_that_amazon_has_not_is_refused_in_words(aws: str) -> None:
+    image = _aws_image()
+    image.cloud_id = "ami-00000000"
+    with pytest.raises(PublishError, match="name an instanceType"):
+        amazon_machines.start(_AWS, image, Wanted("large", cores=500, memory=1 << 20))
+    with pytest.raises(PublishError, match="i-0123456789abcdef0"):
+        amazon_machines.act(_AWS, image, "i-0123456789abcdef0", "stop")
