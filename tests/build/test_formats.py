@@ -234,7 +234,11 @@ def test_an_lxc_container_starts_with_an_init_and_no_kernel(build: Build, tmp_pa
     assert not (root / "usr/lib/grub").exists()
     assert (root / "sbin/init").resolve().name == "systemd"
     with _lxc(tmp_path, name) as run:
-        assert run("systemctl", "is-system-running", "--wait") == "running\n"
+        deadline = time.monotonic() + _SECONDS
+        # There is no answer before its bus is there.
+        while not (state := run("systemctl", "is-system-running", "--wait")) and time.monotonic() < deadline:
+            time.sleep(0.5)
+        assert state == "running\n", run("systemctl", "--failed", "--no-legend")
         assert run("hostname") == "small1\n"
 
 
