@@ -17,7 +17,7 @@ from ingot.services.users import owner_for, require_entitlement
 from ingot.store.artifacts import ArtifactDraft
 
 _CHUNK = 1 << 20
-_COMMON_HEADERS = {
+COMMON_HEADERS = {
     "Cache-Control": "private, no-cache",
     "Content-Language": "en",
     "Vary": "Accept, Authorization",
@@ -131,14 +131,14 @@ def _run(operation: Operation, call: Call) -> Response:
     if isinstance(answer, Response):
         return answer
     if answer is None:
-        return Response(status_code=204, headers=_COMMON_HEADERS)
+        return Response(status_code=204, headers=COMMON_HEADERS)
     return _render(operation, call.request, answer, media_type)
 
 
 def _render(operation: Operation, request: Request, message: Message, media_type: negotiation.MediaType) -> Response:
     tag = conditional.stamp(message)
     modified = message.last_modified if isinstance(message, UForgeObject) else None
-    headers = {**_COMMON_HEADERS, "ETag": f'"{tag}"'}
+    headers = {**COMMON_HEADERS, "ETag": f'"{tag}"'}
     if modified is not None:
         headers["Last-Modified"] = conditional.format_date(modified)
     if request.method in ("GET", "HEAD"):

@@ -34,8 +34,7 @@ class Listing:
     def page(self, session: Session, statement: Select[Any], query: QueryParams) -> tuple[list[Any], int]:
         """(The rows of the page that a query asks for, how many there are in all)."""
         statement = self._filtered(statement, query)
-        total = session.scalar(select(func.count()).select_from(statement.order_by(None).subquery())) or 0
-        return self._rows(session, statement, query), total
+        return self._rows(session, statement, query), count(session, statement)
 
     def rows(self, session: Session, statement: Select[Any], query: QueryParams) -> list[Any]:
         """The rows of the page that a query asks for, where nobody wants to know how many there are in all."""
@@ -60,6 +59,11 @@ class Listing:
         if column is None:
             raise InvalidError(f"There is no order by {name}; possible are {', '.join(sorted(self.fields))}.", name)
         return [column.desc() if flag(query, "descending") else column.asc(), *self.order]
+
+
+def count(session: Session, statement: Select[Any]) -> int:
+    """How many rows a statement has in all."""
+    return session.scalar(select(func.count()).select_from(statement.order_by(None).subquery())) or 0
 
 
 def flag(query: QueryParams, name: str) -> bool:

@@ -1,15 +1,18 @@
 """Machine images: generate, follow, cancel, download, delete."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, defer, joinedload, lazyload
 from starlette.responses import Response
 
+from ingot.api import streamed
 from ingot.api.downloads.response import Downloadable
 from ingot.api.downloads.room import download, present_keys, serve
-from ingot.api.listing import QUERY_PARAMETERS, Listing, flag
-from ingot.api.operation import Call, Chapter
+from ingot.api.listing import QUERY_PARAMETERS, Listing, count, flag
+from ingot.api.operation import Call, Chapter, Login
 from ingot.api.operations.appliance import find_appliance
 from ingot.api.organisations import find_organisation
 from ingot.api.representations import catalogue, pxe
@@ -23,6 +26,7 @@ from ingot.services import attempts, formats, images, platform_tools
 from ingot.services.errors import NotFoundError
 from ingot.services.reuse import Shelf
 from ingot.store import tables
+from ingot.store.database import LARGEST_ID
 
 _chapter = Chapter("machineimage")
 _user = Chapter("usermachineimage")
@@ -277,21 +281,50 @@ def platform_tool_packages(call: Call) -> Message:
     return PkgList(pkgs=[catalogue.package(package) for package in packages])
 
 
-def _of_user(call: Call) -> list[tables.Image]:
+def _of_user(call: Call) -> Select[Any]:
     statement = _STATEMENT.where(tables.Image.owner_id == call.owner.id)
     wanted = [int(text) for text in call.query.getlist("img") if text.isdecimal() and len(text) < 10]
     if call.query.getlist("img"):
         statement = statement.where(tables.Image.id.in_(wanted))
-    return list(call.session.scalars(statement.order_by(tables.Image.id.desc())).unique())
+    return statement.order_by(tables.Image.id.desc())
+
+
+def _list_of_user(
+    call: Call, make: Callable[[Call, list[tables.Image], int | None], Message], item: str
+) -> Message | Response:
+    """What `make` makes of all images of a user and their number; of many it makes one batch after the other, each
+    with a call that has a transaction of its own, and without the number."""
+    statement = _of_user(call)
+    total = count(call.session, statement)
+    if total <= streamed.BATCH:
+        rows = list(call.session.scalars(statement).unique())
+        return make(call, rows, len(rows))
+
+    def parts() -> Iterator[Message]:
+        last, is_full = LARGEST_ID, True
+        while is_full:
+            with call.server.database.transaction(read_only=True) as session:
+                batch = statement.where(tables.Image.id < last).limit(streamed.BATCH)
+                rows = list(session.scalars(batch).unique())
+                part = make(replace(call, login=Login(session, call.user, call.owner)), rows, None)
+            # No transaction is open while a slow client takes it.
+            yield part
+            is_full = len(rows) == streamed.BATCH
+            last = rows[-1].id if rows else last
+
+    return streamed.streamed(call, make(call, [], total), item, parts())
 
 
 @_user.operation(
     "userMachineImage_getAll", "GET", "/users/{uid}/images", entitlements=_GENERATE, answer=Images, query=("img",)
 )
-def user_images_get_all(call: Call) -> Message:
-    """All images of a user, newest first."""
-    rows = _of_user(call)
-    return Images(total=len(rows), images=_represent(call, rows))
+def user_images_get_all(call: Call) -> Message | Response:
+    """All images of a user, newest first, however many there are."""
+
+    def images_of(inner: Call, rows: list[tables.Image], total: int | None) -> Message:
+        return Images(total=total, images=_represent(inner, rows))
+
+    return _list_of_user(call, images_of, "image")
 
 
 @_user.operation(
@@ -302,7 +335,10 @@ def user_images_get_all(call: Call) -> Message:
     answer=OpStatuses,
     query=("img",),
 )
-def user_statuses_get(call: Call) -> Message:
-    """Where all generations of a user are."""
-    statuses = [representations.status(row) for row in _of_user(call)]
-    return OpStatuses(total=len(statuses), statuses=statuses)
+def user_statuses_get(call: Call) -> Message | Response:
+    """Where all generations of a user are, however many there are."""
+
+    def statuses_of(_: Call, rows: list[tables.Image], total: int | None) -> Message:
+        return OpStatuses(total=total, statuses=[representations.status(row) for row in rows])
+
+    return _list_of_user(call, statuses_of, "status")
