@@ -8,8 +8,9 @@ from ingot.build.formats.registry import FORMATS
 from ingot.cli.output import WRONG_USE, Output, fail, print_json, print_rows, say
 from ingot.cli.remote import connected, package_version, plain, print_messages
 from ingot.client import find
+from ingot.client.connection import Connection
 from ingot.messages.distribution import DistribProfiles, Distribution, Distributions
-from ingot.messages.package import PkgList
+from ingot.messages.package import Pkg, PkgList
 from ingot.messages.target import TargetFormats
 
 _PARALLEL = 4
@@ -47,7 +48,7 @@ def os_search(name: str, words: str, limit: int, output: Output) -> None:
     with connected() as connection:
         distribution = find.distribution(connection, name)
         path = f"{distribution.uri}/pkgs"
-        packages = connection.get(path, PkgList, {"query": f"name=={words}", "count": str(limit + 1)}).pkgs
+        packages = _found(connection, path, words, limit + 1)
         if "*" not in words:  # what is called just so comes first, however much else has the word in it
             exact = connection.get(path, PkgList, {"query": f"name=='{words}'"}).pkgs
             packages = exact + [package for package in packages if package.name != words]
@@ -62,6 +63,18 @@ def os_search(name: str, words: str, limit: int, output: Output) -> None:
     print_messages(shown, output, columns, empty)
     if len(packages) > limit:
         say(f"There are more than {limit}: give more of the name, or a larger --limit.")
+
+
+def _found(connection: Connection, path: str, words: str, most: int) -> list[Pkg]:
+    """The first packages whose names fit, page by page: one answer of a server does not have them all."""
+    found: list[Pkg] = []
+    while len(found) < most:
+        query = {"query": f"name=={words}", "count": str(most - len(found)), "offset": str(len(found))}
+        page = connection.get(path, PkgList, query).pkgs
+        if not page:
+            break
+        found += page
+    return found
 
 
 def format_list(output: Output) -> None:

@@ -22,6 +22,8 @@ from ingot.messages.common import UForgeError
 _M = TypeVar("_M", bound=Message)
 _SECONDS = 60
 _JSON = "application/json"
+#: What is no object comes as it is, but what is said of a failure as what can be read here.
+_CONTENT = f"{_JSON}, */*;q=0.1"
 
 
 class Connection:
@@ -52,7 +54,7 @@ class Connection:
 
     def content(self, path: str, query: Mapping[str, str] | None = None) -> tuple[bytes, Mapping[str, str]]:
         """Read something that is no object: its bytes, and the answer's headers."""
-        response = self._request("GET", path, query=query, accept=f"{_JSON}, */*;q=0.1")
+        response = self._request("GET", path, query=query, accept=_CONTENT)
         return response.content, response.headers
 
     def post(
@@ -80,7 +82,7 @@ class Connection:
     def save(self, path: str, target: Path) -> None:
         """Fetch a file whose size and hash nobody knows before into its place; it appears there complete."""
         draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-        headers = {"Accept": "*/*"}
+        headers = {"Accept": _CONTENT}
         try:
             with draft.open("xb") as file, self._client.stream("GET", self.address(path), headers=headers) as response:
                 if not response.is_success:
