@@ -91,6 +91,27 @@ def test_disks_of_other_hypervisors_boot(disk: Path, tmp_path: Path, name: str) 
 
 
 @pytest.mark.boot
+def test_a_launch_script_boots_its_machine(disk: Path, tmp_path: Path) -> None:
+    write(Target(find_format("kvm"), source_of((disk,), tmp_path / "work"), tmp_path / "image"))
+    subprocess.run(["tar", "-xf", tmp_path / "image", "-C", tmp_path], check=True)
+    report, log = tmp_path / "report", tmp_path / "console"
+    argv = ["setpriv", "--pdeathsig", "KILL", tmp_path / "launch.sh", "-display", "none", "-serial", f"file:{log}"]
+    argv += ["-device", "virtio-serial-pci", "-chardev", f"file,id=report,path={report}"]
+    argv += ["-device", "virtserialport,chardev=report,name=org.ingot.boot-report"]
+    env = {**os.environ, "ACCELERATOR": _accelerator(), "SSH_PORT": str(free_port())}
+    with subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL) as machine:
+        try:
+            deadline = time.monotonic() + _SECONDS
+            while not report.exists() or not report.read_bytes().endswith(b"\n"):
+                assert machine.poll() is None, "QEMU ended"
+                assert time.monotonic() < deadline, log.read_text(errors="replace")[-4000:]
+                time.sleep(0.1)
+        finally:
+            machine.kill()
+    _assert_well(BootReport.of_guest(json.loads(report.read_text())))
+
+
+@pytest.mark.boot
 def test_a_live_medium_runs_the_machine(iso: Path) -> None:
     """With UEFI; the installer starts from the same medium with BIOS."""
     medium = ["-cdrom", str(iso)]

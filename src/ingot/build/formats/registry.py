@@ -209,7 +209,7 @@ _FORMATS = (
         "a medium that runs the machine or installs it, for BIOS and UEFI",
         ".iso",
         live.write_iso,
-        "booted live with BIOS and with UEFI; installed to an empty disk, which is booted",
+        "run live with UEFI; installed with BIOS to an empty disk, which is booted",
         type="physical",
         needs="both",
     ),
