@@ -55,7 +55,7 @@ class Tar:
         `size` is what the disk shall have, in bytes: behind its own end there are zeros.
         """
         pieces: list[tuple[int, int]] = []
-        for number, _ in disk.blocks(_PIECE):
+        for number in disk.present(_PIECE):
             start = number * _PIECE
             length = min(_PIECE, disk.size - start)
             if pieces and sum(pieces[-1]) == start:

@@ -12,6 +12,7 @@ from ingot.build.sparse import data
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 _CHUNK = 1 << 20
+_BEGINNING = 1 << 14
 
 
 def in_order(items: Iterable[_Item], work: Callable[[_Item], _Result]) -> Iterator[_Result]:
@@ -56,6 +57,21 @@ class Disk:
                 following = min(done, (position // step + 1) * step)
                 yield position, following - position
                 position = following
+
+    def present(self, block: int) -> list[int]:
+        """The numbers of the blocks that are not all zeros, in order; of most, the beginning says it."""
+        beginning = bytes(min(block, _BEGINNING))
+        nothing = bytes(block)
+
+        def look(chunk: tuple[int, int]) -> list[int]:
+            start, length = chunk
+            return [
+                position // block
+                for position in range(start, start + length, block)
+                if self.read(position, len(beginning)) != beginning or self.read(position, block) != nothing
+            ]
+
+        return [number for found in in_order(self.chunks(block), look) for number in found]
 
     def blocks(self, block: int) -> Iterator[tuple[int, bytes]]:
         """(number, content) of each block that is not all zeros, in order."""

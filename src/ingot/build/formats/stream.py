@@ -5,10 +5,10 @@ import os
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, TypeVar
 
 from ingot.build.formats.blocks import Disk
 
@@ -18,6 +18,11 @@ _ZEROS = bytes(BLOCK)
 LEVEL = 4
 _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 _LAST_BLOCK = b"\x03\x00"
+_Item = TypeVar("_Item")
+#: Less than this is collected before it is hashed.
+_SMALL = 1 << 16
+#: Pieces, of at most some MiB, that wait for being hashed.
+_HASHES_AHEAD = 16
 
 
 class Sink(Protocol):
@@ -33,17 +38,28 @@ class Sink(Protocol):
 
 
 class HashedFile:
-    """A file that is written in order; `sha256` is of what was written so far. Zeros become holes."""
+    """A file that is written in order; `sha256` is of what was written so far. Zeros become holes.
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+    The hash is made beside the writing, by another core where there is one, a little behind it.
+    """
+
+    def __init__(self, file: BinaryIO, beside: Executor) -> None:
+        self._file, self._beside = file, beside
         self._sha256 = hashlib.sha256()
+        self._pending: deque[Future[None]] = deque()
+        self._small = bytearray()
         self.size = 0
 
     def write(self, content: bytes) -> None:
         """Append bytes."""
+        if len(content) < _SMALL:
+            self._small += content
+            if len(self._small) >= _SMALL:
+                self._hash_small()
+        else:
+            self._hash_small()
+            self._hash(self._sha256.update, content)
         self._file.write(content)
-        self._sha256.update(content)
         self.size += len(content)
 
     def zeros(self, length: int) -> None:
@@ -51,21 +67,40 @@ class HashedFile:
         self.size += length
         self._file.truncate(self.size)
         self._file.seek(self.size)
-        while length > 0:
-            self._sha256.update(memoryview(_ZEROS)[: min(length, BLOCK)])
-            length -= BLOCK
+        self._hash_small()
+        self._hash(self._add_zeros, length)
 
     @property
     def sha256(self) -> str:
         """The hash of the file."""
+        while self._pending:
+            self._pending.popleft().result()
+        self._sha256.update(self._small)
+        self._small.clear()
         return self._sha256.hexdigest()
+
+    def _hash_small(self) -> None:
+        if self._small:
+            self._hash(self._sha256.update, bytes(self._small))
+            self._small.clear()
+
+    def _hash(self, update: Callable[[_Item], None], what: _Item) -> None:
+        if len(self._pending) >= _HASHES_AHEAD:
+            self._pending.popleft().result()
+        self._pending.append(self._beside.submit(update, what))
+
+    def _add_zeros(self, length: int) -> None:
+        while length > 0:
+            self._sha256.update(memoryview(_ZEROS)[: min(length, BLOCK)])
+            length -= BLOCK
 
 
 @contextmanager
 def hashed(path: Path) -> Iterator[HashedFile]:
     """A new file to write in order."""
-    with path.open("wb") as file:
-        yield HashedFile(file)
+    # One thread: what it is given is hashed in that order.
+    with path.open("wb") as file, ThreadPoolExecutor(1) as beside:
+        yield HashedFile(file, beside)
 
 
 class Gzip:

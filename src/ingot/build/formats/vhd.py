@@ -45,15 +45,15 @@ def write_dynamic(
     count = -(-disk.size // _BLOCK)
     table_size = -(-count * 4 // _SECTOR) * _SECTOR
     table, place = [_NOWHERE] * count, (3 * _SECTOR + table_size) // _SECTOR
-    present = [number for number, _ in disk.blocks(_BLOCK)]
-    for number in present:
+    for number in disk.present(_BLOCK):
         table[number] = place
         place += (_BITMAP + _BLOCK) // _SECTOR
     sink.write(footer)
     sink.write(_dynamic_header(count))
     sink.write(struct.pack(f">{count}I", *table).ljust(table_size, b"\xff"))
     for number, content in disk.blocks(_BLOCK):
-        sink.write(b"\xff" * _BITMAP + content)
+        sink.write(b"\xff" * _BITMAP)
+        sink.write(content)
         on_progress((number + 1) / count)
     sink.write(footer)
 
