@@ -3,8 +3,9 @@
 usage: python benchmarks/build.py [--only cold,more,format,again,pair] [--rounds N] [--results FILE] [--chart FILE.svg]
 
 `cold`: from package files (the peers fetch theirs from the mirror) to the peers' tree or disk and Ingot's qcow2.
-`more`: one package more, each from its own cached tree. `format`: a cached disk as qcow2, against qemu-img. `again`:
-the same image asked for again at the server's services. `pair`: two builds at once, each with a cache of its own.
+`more`: one package more, each from its own cached tree. `format`: a cached disk as qcow2, against qemu-img, both
+synced. `again`: the same image asked for again at the server's services. `pair`: two builds at once, each with a cache
+of its own.
 `--results` keeps the figures of several runs together (JSON). Needs root for the peers, and the mirrors.
 """
 
@@ -97,12 +98,13 @@ class Bench:
         """A cached disk in another format."""
         self.build(format_="raw")
         raw = next((self.cache / "disks").glob("*/tree/disk.raw"))
+        output = self.work / "other.qcow2"
         options = ["-c", "-W", "-m", "8", "-o", "compression_type=zstd"]
+        convert = ["qemu-img", "convert", "-O", "qcow2", *options, os.fspath(raw), os.fspath(output)]
+        # Ingot's image is safely on the disk when it says so; so is qemu-img's here.
+        synced = ["sh", "-c", '"$@" && sync "$0"', os.fspath(output), *convert]
         for _ in range(self.rounds):
-            output = self.work / "other.qcow2"
-            self._note(
-                "format", "qemu-img", timed(["qemu-img", "convert", "-O", "qcow2", *options, raw, output], self.work)
-            )
+            self._note("format", "qemu-img", timed(synced, self.work))
             output.unlink()
             self._note("format", "ingot", self.build())
 
