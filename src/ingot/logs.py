@@ -1,11 +1,15 @@
 """Logs: one JSON object per line on standard error."""
 
+import json
 import logging
 import sys
 
 import structlog
 from structlog.processors import ExceptionRenderer
 from structlog.tracebacks import ExceptionDictTransformer
+
+#: Made once: a server writes a line for every request.
+_ENCODER = json.JSONEncoder(default=repr)
 
 
 def set_up_logs() -> None:
@@ -17,7 +21,7 @@ def set_up_logs() -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             # Without the values of local variables: they could be somebody's secret.
             ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
-            structlog.processors.JSONRenderer(),
+            structlog.processors.JSONRenderer(serializer=lambda event, **_: _ENCODER.encode(event)),
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,

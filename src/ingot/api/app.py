@@ -2,39 +2,36 @@
 
 import os
 import re
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
 import anyio.to_thread
-import structlog
 from fastapi import FastAPI
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ingot import __version__
 from ingot.api import chapters, openapi
 from ingot.api.dispatch import endpoint
 from ingot.api.downloads.remembered import RememberingDownloads
-from ingot.api.errors import error_response, redacted
+from ingot.api.errors import error_response
 from ingot.api.metrics import StageSeconds
+from ingot.api.observed import Observed, RequestJournal
 from ingot.api.operation import Server
 
 #: Threads that answer requests in all processes together, and in each at least.
 _THREADS, _FEWEST_THREADS = 40, 8
 BASE_PATHS = ("/api", "/ufws")
-_log = structlog.get_logger()
 
 
-def create_app(server: Server) -> ASGIApp:
-    """The ASGI application of a server."""
+def create_app(server: Server, journal: RequestJournal) -> ASGIApp:
+    """The ASGI application of a server, whose requests are noted in the journal."""
     threads = max(_FEWEST_THREADS, _THREADS // server.settings.processes)
     app = FastAPI(
         title="Ingot",
@@ -55,10 +52,10 @@ def create_app(server: Server) -> ASGIApp:
     document = openapi.document(operations, BASE_PATHS[0])
     app.add_route("/openapi.json", _fixed(document, "application/json"), methods=["GET"])
     app.add_route("/docs", _fixed(openapi.page(operations), "text/html; charset=utf-8"), methods=["GET"])
-    registry, shared = CollectorRegistry(), CollectorRegistry()
+    shared = CollectorRegistry()
     shared.register(StageSeconds(server.database))
-    app.add_route("/metrics", _metrics(registry, shared), methods=["GET"])
-    return NormalizedPaths(Observed(RememberingDownloads(app, server.remembered), registry))
+    app.add_route("/metrics", _metrics(journal.registry, shared), methods=["GET"])
+    return NormalizedPaths(Observed(RememberingDownloads(app, server.remembered), journal))
 
 
 @asynccontextmanager
@@ -118,43 +115,3 @@ class NormalizedPaths:
             path = re.sub(r"/{2,}", "/", scope["path"])
             scope = {**scope, "path": path.rstrip("/") or "/"}
         await self._app(scope, receive, send)
-
-
-class Observed:
-    """Logs and counts every request; secrets in its query are not shown."""
-
-    def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
-        self._app = app
-        labels = ("method", "status")
-        self._requests = Counter("ingot_http_requests", "Requests answered", labels, registry=registry)
-        self._seconds = Histogram("ingot_http_request_seconds", "Time to the end of the answer", registry=registry)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on and note how it went."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        started, status = time.perf_counter(), 0
-
-        async def note(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self._app(scope, receive, note)
-        finally:
-            seconds = time.perf_counter() - started
-            self._requests.labels(scope["method"], str(status)).inc()
-            self._seconds.observe(seconds)
-            target = scope["path"] + (f"?{scope['query_string'].decode('latin-1')}" if scope["query_string"] else "")
-            _log.info(
-                "request",
-                method=scope["method"],
-                target=redacted(target),
-                status=status,
-                milliseconds=round(seconds * 1000, 1),
-                client=(scope.get("client") or ("", 0))[0],
-                agent=Headers(scope=scope).get("user-agent", ""),
-            )

@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import os
 import secrets
 import threading
 import time
@@ -28,10 +29,12 @@ _log = structlog.get_logger()
 
 
 class Authenticator:
-    """Verifies logins; a verified one is remembered for a minute, so that Argon2 does not run for every request.
+    """Verifies logins; one that was used within the last minute is remembered, so that Argon2 does not run for every
+    request.
 
     What is remembered is a keyed hash of login and password together with the stored password hash: a changed
-    password counts at once.
+    password counts at once. Argon2 takes 64 MB and all cores for each password: no more than there are cores are
+    verified at once, and what came with many requests at once is verified once.
     """
 
     def __init__(self, vault: Vault) -> None:
@@ -39,6 +42,7 @@ class Authenticator:
         self._key = secrets.token_bytes(32)
         self._verified: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
         self._lock = threading.Lock()
+        self._verifying = threading.BoundedSemaphore(os.cpu_count() or 1)
 
     def authenticate(self, session: Session, request: Request) -> User:
         """The user of an Authorization header or of a signature; raises UnauthorizedError."""
@@ -87,16 +91,27 @@ class Authenticator:
     def _is_right(self, login: str, password: str, user: User | None) -> bool:
         stored = user.password_hash if user else NOBODY
         digest = hmac.digest(self._key, f"{login}\0{password}".encode(), hashlib.sha256)
+        if self._is_remembered(digest, stored):
+            return True
+        with self._verifying:
+            if self._is_remembered(digest, stored):  # by who was before us
+                return True
+            if not is_login(password, stored):
+                return False
+            with self._lock:
+                self._verified[digest] = (stored, time.monotonic() + _REMEMBERED_SECONDS)
+                while len(self._verified) > _MOST_REMEMBERED:
+                    self._verified.popitem(last=False)
+        return True
+
+    def _is_remembered(self, digest: bytes, stored: str) -> bool:
+        """Whether a login was right a moment ago; it then is for another minute."""
         with self._lock:
             remembered = self._verified.get(digest)
-        if remembered and remembered[0] == stored and remembered[1] > time.monotonic():
-            return True
-        if not is_login(password, stored):
-            return False
-        with self._lock:
+            if remembered is None or remembered[0] != stored or remembered[1] <= time.monotonic():
+                return False
             self._verified[digest] = (stored, time.monotonic() + _REMEMBERED_SECONDS)
-            while len(self._verified) > _MOST_REMEMBERED:
-                self._verified.popitem(last=False)
+            self._verified.move_to_end(digest)
         return True
 
 

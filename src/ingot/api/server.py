@@ -8,8 +8,10 @@ import uvicorn
 from ingot.api.app import create_app
 from ingot.api.authentication import Authenticator
 from ingot.api.downloads.remembered import RememberedDownloads
+from ingot.api.downloads.shortcut import Shortcut
 from ingot.api.downloads.transfers import Transfers
 from ingot.api.http.protocol import Protocol
+from ingot.api.observed import RequestJournal
 from ingot.api.operation import Server
 from ingot.services.secrets import server_secret, vault
 from ingot.settings import Settings
@@ -37,9 +39,11 @@ def make_server(settings: Settings, database: Database) -> Server:
 
 def server_config(settings: Settings, database: Database, host: str, port: int) -> uvicorn.Config:
     """uvicorn's configuration for Ingot's application."""
+    server, journal = make_server(settings, database), RequestJournal()
+    shortcut = Shortcut(server.remembered, journal)
     return uvicorn.Config(
-        create_app(make_server(settings, database)),
-        http=functools.partial(Protocol, silence=settings.download_silence),  # type: ignore[arg-type]
+        create_app(server, journal),
+        http=functools.partial(Protocol, silence=settings.download_silence, shortcut=shortcut),  # type: ignore[arg-type]
         host=host,
         port=port,
         access_log=False,

@@ -1,7 +1,7 @@
 """Downloads of owners that were allowed a moment ago: the same request again needs no query and no thread.
 
-A decision holds as long as nothing at all has changed in the database, which SQLite tells in microseconds, and no
-longer than a verified password is remembered. Other databases cannot tell: there every request is decided anew.
+A decision holds as long as nothing at all has changed in the database, which SQLite tells in microseconds, and like a
+verified password a minute after it was last used. Other databases cannot tell: there every request is decided anew.
 """
 
 import hashlib
@@ -9,6 +9,7 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers
@@ -25,7 +26,11 @@ _SECONDS = 60
 _MOST = 10_000
 
 
-@dataclass(frozen=True)
+#: Name and value of each header, as ASGI has them.
+RawHeaders = Iterable[tuple[bytes, bytes]]
+
+
+@dataclass
 class _Decision:
     file: Downloadable
     version: int
@@ -47,8 +52,7 @@ class RememberedDownloads:
 
     def keep(self, scope: Scope, file: Downloadable, version: int | None) -> None:
         """Remember that this request was allowed to have the file, on the strength of that version."""
-        name = self._name(scope)
-        if name is None or version is None:
+        if version is None or (name := self._name_of(scope)) is None:
             return
         with self._lock:
             self._decisions[name] = _Decision(file, version, time.monotonic() + _SECONDS)
@@ -56,23 +60,40 @@ class RememberedDownloads:
             while len(self._decisions) > _MOST:
                 self._decisions.popitem(last=False)
 
-    def find(self, scope: Scope) -> Downloadable | None:
-        """The file that this request may have, if that was decided before and must still be so."""
-        name = self._name(scope) if self._decisions else None
+    def find(self, path: bytes, headers: RawHeaders) -> Downloadable | None:
+        """The file that a GET of this path, without a query, may have, if that was decided and must still be so."""
+        name = self._name(path, headers) if self._decisions else None
         decision = self._decisions.get(name) if name is not None else None
-        if decision is None or decision.until < time.monotonic() or decision.version != self.version():
+        time_now = time.monotonic()
+        if decision is None or decision.until < time_now or decision.version != self.version():
             return None
+        decision.until = time_now + _SECONDS
         return decision.file
 
-    def _name(self, scope: Scope) -> bytes | None:
-        """What a request is remembered by; None for one that is not."""
+    def find_for(self, scope: Scope) -> Downloadable | None:
+        """The file that this request may have, as `find` knows it."""
         if scope["method"] != "GET" or scope["query_string"]:
             return None
-        credentials = [value for name, value in scope["headers"] if name == b"authorization"]
-        if len(credentials) != 1 or any(name == _ACCELERATOR for name, _ in scope["headers"]):
+        return self.find(scope["path"].encode(), scope["headers"])
+
+    def _name_of(self, scope: Scope) -> bytes | None:
+        if scope["method"] != "GET" or scope["query_string"]:
             return None
-        path = scope["path"].encode()
-        return hashlib.blake2b(b"%d %b%b" % (len(path), path, credentials[0]), key=self._key, digest_size=32).digest()
+        return self._name(scope["path"].encode(), scope["headers"])
+
+    def _name(self, path: bytes, headers: RawHeaders) -> bytes | None:
+        """What a request is remembered by; None for one that is not."""
+        credentials = None
+        for name, value in headers:
+            if name == b"authorization":
+                if credentials is not None:
+                    return None
+                credentials = value
+            elif name == _ACCELERATOR:
+                return None
+        if credentials is None:
+            return None
+        return hashlib.blake2b(b"%d %b%b" % (len(path), path, credentials), key=self._key, digest_size=32).digest()
 
 
 class RememberingDownloads:
@@ -87,7 +108,7 @@ class RememberingDownloads:
         await (response or self._app)(scope, receive, send)
 
     def _response(self, scope: Scope) -> Response | None:
-        file = self._remembered.find(scope)
+        file = self._remembered.find_for(scope)
         if file is None:
             return None
         try:

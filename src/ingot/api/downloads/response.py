@@ -62,6 +62,13 @@ class Downloadable:
             "Repr-Digest": f"sha-256=:{digest}:",
         }
 
+    @cached_property
+    def head(self) -> bytes:
+        """The headers of the answer that has all of the file, as they go over the line, up to its content."""
+        own = {"Content-Length": str(self.size), "Content-Type": "application/octet-stream"}
+        lines = (f"{name.lower()}: {value}\r\n" for name, value in {**self.content_headers, **own}.items())
+        return "".join(lines).encode("latin-1") + b"\r\n"
+
 
 @dataclass(frozen=True)
 class Plan:

@@ -19,7 +19,7 @@ from ingot.api.http.zerocopy import DELIVERED, ZEROCOPY
 
 _CHUNK = 1 << 20
 #: Content up to so many bytes is read at once and sent with its headers.
-_SMALL = 64 << 10
+SMALL = 64 << 10
 #: Seconds of content that a download with a limited rate sends at a time, and the least bytes.
 _BREATH_SECONDS, _LEAST = 0.25, 4096
 _END_THREADS = 4
@@ -67,7 +67,7 @@ class FileResponse(Response):
             self._parts.append(f"\r\n--{boundary}--\r\n".encode())
         length = sum(part.size if isinstance(part, ByteRange) else len(part) for part in self._parts)
         super().__init__(None, planned.status, {**headers, "Content-Length": str(length)}, media_type)
-        if length <= _SMALL and transfer is None:
+        if length <= SMALL and transfer is None:
             try:
                 self._parts = [b"".join(self._read(part) for part in self._parts)]
             finally:

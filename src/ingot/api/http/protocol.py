@@ -1,8 +1,11 @@
-"""The HTTP protocol of Ingot's server: uvicorn's, with bounds for what clients send, and with `zerocopysend`."""
+"""The HTTP protocol of Ingot's server: uvicorn's, with bounds for what clients send, with `zerocopysend`, and with a
+shortcut for what can be answered at once.
+"""
 
 import asyncio
 import functools
 from typing import Any
+from typing import Protocol as Interface
 
 from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
@@ -17,7 +20,16 @@ LARGEST_HEAD = 256 * 1024
 #: Seconds in which the headers of a request have to be here.
 HEAD_SECONDS = 20.0
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+_OK = b"HTTP/1.1 200 OK\r\n"
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
+class Shortcut(Interface):
+    """Who can answer some requests without the application."""
+
+    def answer(self, target: bytes, headers: list[tuple[bytes, bytes]], client: str) -> bytes | None:
+        """The answer of status 200 to a GET, from its own headers on; None to leave it to the application."""
+        ...
 
 
 class Protocol(HttpToolsProtocol):
@@ -31,13 +43,14 @@ class Protocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
         *,
         silence: float,
+        shortcut: Shortcut,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self._silence = silence
+        self._silence, self._shortcut = silence, shortcut
         self._senders: set[FileSender] = set()
         self._head_timer: asyncio.TimerHandle | None = None
         self._head_size = 0
-        self._is_in_head, self._is_refused = True, False
+        self._is_in_head, self._is_refused, self._is_answered = True, False, False
 
     # A slow or endless head must hold neither a connection nor memory for long.
 
@@ -59,6 +72,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """A request begins: the client has got what was sent before."""
+        self._is_answered = False
         for sender in tuple(self._senders):
             sender.client_goes_on()
         super().on_message_begin()
@@ -69,18 +83,18 @@ class Protocol(HttpToolsProtocol):
         self._forget_head_timer()
         if sum(len(name) + len(value) + 4 for name, value in self.headers) > LARGEST_HEAD:
             self._refuse(_TOO_LARGE)
-        if not self._is_refused:
+        if not self._is_refused and not self._answer_at_once():
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Take in a part of the body."""
-        if not self._is_refused:
+        if not self._is_refused and not self._is_answered:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The request is here; what comes now is the next one's head."""
         self._is_in_head, self._head_size = True, 0
-        if not self._is_refused:
+        if not self._is_refused and not self._is_answered:
             super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -102,6 +116,24 @@ class Protocol(HttpToolsProtocol):
             if self.cycle is None or self.cycle.response_complete:
                 self.transport.write(answer)
             self.transport.close()
+
+    # What can be answered at once
+
+    def _answer_at_once(self) -> bool:
+        """Whether a request was answered by the shortcut: a plain GET, of a client that has read what came before."""
+        parser = self.parser
+        if parser.get_method() != b"GET" or parser.get_http_version() != "1.1" or not parser.should_keep_alive():
+            return False
+        if (self.cycle is not None and not self.cycle.response_complete) or self.transport.get_write_buffer_size():
+            return False
+        answer = self._shortcut.answer(self.url, self.headers, self.client[0] if self.client else "")
+        if answer is None:
+            return False
+        self._is_answered = True
+        general = b"".join(b"%b: %b\r\n" % header for header in self.server_state.default_headers)
+        self.transport.write(_OK + general + answer)
+        self.on_response_complete()
+        return True
 
     # Files
 
