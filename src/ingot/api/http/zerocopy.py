@@ -86,7 +86,13 @@ class FileSender:
     async def send(self, message: MutableMapping[str, Any]) -> None:
         """ASGI's `send`; raises ConnectionError when the client goes before a file was handed over."""
         if message["type"] == ZEROCOPY:
-            await self._zerocopysend(message)
+            try:
+                await self._zerocopysend(message)
+            except ConnectionError:
+                # The socket may tell us before the loop hears of it. That is no mistake of the application.
+                self._cycle.disconnected = True
+                self._cycle.transport.abort()
+                raise
         else:
             await self._cycle.send(message)  # type: ignore[arg-type]
         if self._cycle.response_complete and not self._cycle.keep_alive and self._socket is not None:
