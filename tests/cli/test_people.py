@@ -37,3 +37,21 @@ def test_quotas(ingot: Command) -> None:
     rows = json.loads(ingot("quota", "list", "--output", "json"))
     assert {row["type"] for row in rows} == {"appliance", "generation", "scan", "diskusage"}
     assert "none" in ingot("quota", "list")
+
+
+def test_a_quota_is_set_and_taken_away(ingot: Command) -> None:
+    ingot("user", "create", "erna", "--email", "erna@example.org", "--password-stdin", stdin="a secret\n")
+
+    def limits(rows: str) -> dict[str, int]:
+        return {row["type"]: row["limit"] for row in json.loads(rows)}
+
+    before = limits(ingot("quota", "list", "--output", "json"))
+    found = limits(ingot("quota", "set", "appliance", "7", "--user", "erna", "--output", "json"))
+    assert (found["appliance"], found["generation"]) == (7, before["generation"])
+    assert limits(ingot("quota", "list", "--output", "json")) == before
+    assert limits(ingot("quota", "set", "appliance", "none", "--user", "erna", "--output", "json"))["appliance"] == -1
+    assert "there are appliance" in ingot("quota", "set", "apliance", "7", code=2)
+    assert "no number" in ingot("quota", "set", "appliance", "many", code=2)
+    assert "no user nobody" in ingot("quota", "set", "appliance", "3", "--user", "nobody", code=3)
+    ingot.environment |= {"INGOT_USER": "erna", "INGOT_PASSWORD": "a secret"}
+    ingot("quota", "set", "appliance", "9", code=4)

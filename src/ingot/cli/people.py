@@ -1,6 +1,8 @@
 """`ingot user` and `ingot quota`."""
 
 import sys
+from collections.abc import Sequence
+from typing import cast, get_args
 from urllib.parse import quote
 
 import typer
@@ -8,7 +10,7 @@ from rich.filesize import decimal
 
 from ingot.cli.output import WRONG_USE, Output, fail, print_facts, print_json
 from ingot.cli.remote import connected, plain, print_messages
-from ingot.messages.access import Quota, Quotas, Role, Roles
+from ingot.messages.access import Quota, Quotas, QuotaType, Role, Roles
 from ingot.messages.user import User, Users
 
 _UNLIMITED = -1
@@ -58,6 +60,23 @@ def quota_list(output: Output) -> None:
     """What there is of each kind, and may be."""
     with connected() as connection:
         rows = connection.get(connection.user_path("quotas"), Quotas).quotas
+    _print_quotas(rows, output)
+
+
+def quota_set(kind: str, limit: str, login: str | None, output: Output) -> None:
+    """Let a user have at most so many of a kind; "none" takes the limit away."""
+    if kind not in get_args(QuotaType):
+        fail(f"There is no quota {kind}; there are {', '.join(get_args(QuotaType))}.", code=WRONG_USE)
+    if limit != "none" and not (limit.isdecimal() and len(limit) < 19):
+        fail(f"The limit {limit} is no number from 0 on, and not none.", code=WRONG_USE)
+    quota = Quota(type=cast("QuotaType", kind), limit=_UNLIMITED if limit == "none" else int(limit))
+    with connected() as connection:
+        path = f"users/{quote(login, safe='@')}" if login else connection.user_path()
+        rows = connection.put(f"{path}/quotas", Quotas(quotas=[quota]), Quotas).quotas
+    _print_quotas(rows, output)
+
+
+def _print_quotas(rows: Sequence[Quota], output: Output) -> None:
     columns = {
         "What": lambda row: row.type,
         "Used>": lambda row: _amount(row, row.nb or 0),

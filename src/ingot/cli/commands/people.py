@@ -55,3 +55,16 @@ def quota_list(output: OutputOption = Output.TABLE) -> None:
     from ingot.cli.people import quota_list as run  # noqa: PLC0415
 
     run(output)
+
+
+@quota_app.command("set")
+def quota_set(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="appliance, generation, scan, or diskusage in bytes.")],
+    limit: Annotated[str, typer.Argument(metavar="LIMIT", help="A number, or none for no limit.")],
+    user: Annotated[str | None, typer.Option(metavar="LOGIN", help="Whose it is, if not yours.")] = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Set how much of a kind somebody may have: an administrator's right."""
+    from ingot.cli.people import quota_set as run  # noqa: PLC0415
+
+    run(kind, limit, user, output)
