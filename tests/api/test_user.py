@@ -6,8 +6,9 @@ from typing import Any
 import httpx
 import pytest
 
+from ingot.services import images
 from ingot.services.passwords import hash_login
-from ingot.store.tables import Role, User
+from ingot.store.tables import Appliance, Role, User
 from tests.api.conftest import PASSWORD, Site
 
 _ALICE = "users/alice@example.org"
@@ -101,3 +102,24 @@ def test_an_administrator_gets_no_supervisors_login(site: Site) -> None:
             session.query(User).filter_by(login="bob").one().roles = [
                 session.get_one(Role, role.id) for role in before
             ]
+
+
+def test_statistics_say_of_what_there_is_how_much(site: Site, root: httpx.Client, make_appliance: Any) -> None:
+    def statistics() -> dict[str, tuple[int, dict[str, int]]]:
+        stats = root.get("users/root/stats").json()["userStats"]["stats"]["stat"]
+        return {
+            stat["type"]: (stat["currNb"], {point["name"]: point["nb"] for point in stat["dataPoints"]["dataPoint"]})
+            for stat in stats
+        }
+
+    before = statistics()
+    appliance = make_appliance(profile=True)
+    with site.database.transaction() as session:
+        row = session.get_one(Appliance, appliance["dbId"])
+        name = row.distribution.name
+        images.generate(session, row, format_name="QCOW2", compress=True, simulated=True, overrides=None)
+    after = statistics()
+    assert after["APPLIANCE"][0] == before["APPLIANCE"][0] + 1
+    assert after["OS_APPLIANCE"][1][name] == before["OS_APPLIANCE"][1].get(name, 0) + 1
+    assert after["GENERATION_APPLIANCE"][0] == before["GENERATION_APPLIANCE"][0] + 1
+    assert after["FORMAT_APPLIANCE"][1]["QCOW2"] == before["FORMAT_APPLIANCE"][1].get("QCOW2", 0) + 1

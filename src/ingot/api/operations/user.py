@@ -12,9 +12,10 @@ from ingot.messages.access import Quotas
 from ingot.messages.base import Message
 from ingot.messages.common import ServiceStatus
 from ingot.messages.distribution import Distributions
+from ingot.messages.statistics import UserStats
 from ingot.messages.target import ImageFormats, TargetFormats, TargetPlatforms
 from ingot.messages.user import Orgs, User
-from ingot.services import distribution_access, distributions, formats, platforms, quotas
+from ingot.services import distribution_access, distributions, formats, platforms, quotas, user_statistics
 from ingot.services.errors import InvalidError, NotFoundError
 from ingot.services.users import require_entitlement, update
 from ingot.store.tables import Distribution, TargetFormat, TargetPlatform
@@ -267,3 +268,9 @@ def quotas_update(call: Call) -> Message:
 def _quotas_of(call: Call) -> Quotas:
     entries = [users.quota(call.owner, usage) for usage in quotas.of(call.session, call.owner)]
     return Quotas(total=len(entries), quotas=entries)
+
+
+@_quotas.operation("userStats_get", "GET", "/users/{uid}/stats", answer=UserStats)
+def stats_get(call: Call) -> Message:
+    """What a user has of each kind, and of which distributions and formats."""
+    return UserStats(stats=[users.statistic(entry) for entry in user_statistics.of(call.session, call.owner)])

@@ -1,9 +1,13 @@
 """Users and their surroundings."""
 
+from typing import cast
+
 from ingot.messages.access import APIKeyPair, Entitlement, Quota, Role, SSHKey
 from ingot.messages.base import UriList
+from ingot.messages.statistics import StatDataPoint, UserStat, UserStatType
 from ingot.messages.user import Org, User
 from ingot.services.quotas import Usage
+from ingot.services.user_statistics import Statistic
 from ingot.store import tables
 
 
@@ -90,6 +94,23 @@ def quota(user_row: tables.User, usage: Usage) -> Quota:
         type=usage.kind,
         uri=f"{user_uri(user_row)}/quotas",
     )
+
+
+def statistic(found: Statistic) -> UserStat:
+    """How many there are of a kind, with a data point for each distribution or format."""
+    points = [
+        StatDataPoint(
+            name=share.name,
+            distrib_name=share.name if share.version else None,
+            distrib_version=share.version,
+            distrib_arch=share.arch,
+            nb=share.number,
+            total=found.number,
+            percentage=100 * share.number / found.number,
+        )
+        for share in found.shares
+    ]
+    return UserStat(type=cast("UserStatType", found.kind), curr_nb=found.number, data_points=points)
 
 
 def api_key(row: tables.ApiKey, secret_key: str | None = None) -> APIKeyPair:
