@@ -231,9 +231,8 @@ def servers(directory: Path, size: int) -> Iterator[tuple[Server, Server]]:
     ):
         for port in ports:
             await_port(port)
+        own = await_children(ingot, b"ingot.api.process")
         time.sleep(5)
-        own = tuple(children(ingot, b"ingot.api.process"))
-        assert len(own) == _PROCESSES
         files = [f"/{sha256[:2]}/{sha256}" for sha256 in hashes]
         yield (
             Server("nginx", ports[0], tuple(children(nginx, b"worker")), *files),
@@ -307,6 +306,16 @@ def children(parent: int, words: bytes) -> Iterator[int]:
             continue
         if int(stat[1]) == parent and words in command:
             yield int(directory.name)
+
+
+def await_children(parent: int, words: bytes) -> tuple[int, ...]:
+    """All processes that serve, as soon as they have been started."""
+    for _ in range(300):
+        own = tuple(children(parent, words))
+        if len(own) == _PROCESSES:
+            return own
+        time.sleep(0.1)
+    raise TimeoutError(f"process {parent} has started {len(own)} of {_PROCESSES}")
 
 
 def free_port() -> int:
