@@ -129,7 +129,8 @@ def test_a_group_that_is_not_there_is_named(small: Template, cache: Path, tmp_pa
 def test_a_user_may_name_the_group_of_its_own_name(small: Template, cache: Path, tmp_path: Path) -> None:
     """The clients write a user's own name as its primary group; a template may also declare that group."""
     alice = small.installation.users[0]
-    users = (alice.model_copy(update={"primary_group": "alice"}), User(name="bob"))
+    # "operator" is a group that the distribution has.
+    users = (alice.model_copy(update={"primary_group": "alice"}), User(name="bob"), User(name="operator"))
     groups = (*small.installation.groups, Group(name="bob", group_id=1600))
     installation = small.installation.model_copy(update={"users": users, "groups": groups})
     request = _request(small.model_copy(update={"installation": installation}), tmp_path / "w", cache, format="raw")

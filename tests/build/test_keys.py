@@ -1,26 +1,29 @@
 """Every key of a template file, the same way from the file and from the server: what of it is in the disk."""
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from debian.debian_support import Version
 
+from ingot.build.distributions import find_distribution
+from ingot.build.packages.apt_repository import AptRepository
+from ingot.build.packages.repository import join_version, split_version
 from ingot.build.request import BuildRequest, BuildResult
-from ingot.build.template import Template
-from ingot.build.template_file import load_template, parse_template
-from ingot.services import appliance_exports, appliance_imports, first_start
-from ingot.services.templates import template_of
-from ingot.store.artifacts import LocalArtifacts
-from ingot.store.database import Database
-from ingot.store.tables import Appliance, ApplianceImport, User
+from ingot.build.template import Package, Template
+from ingot.build.template_file import load_template, read_document
+from ingot.client.archive import packed
 from tests.build.disk import Disk
 from tests.build.engine import run_engine
+from tests.importing import Importer
 
 pytestmark = pytest.mark.build
 _HASH = "$6$rounds=5000$saltsalt$" + "a" * 86
-_KEYS = {
+_UPDATED = "rtpengine-iptables"
+_KEYS: dict[str, Any] = {
     "stack": {
         "name": "Every key",
         "version": 1.0,
@@ -70,22 +73,57 @@ _KEYS = {
                     "name": "front",
                     "order": 0,
                     "ipv4": "static",
-                    "ipv6": "disabled",
+                    "ipv6": "static",
                     "ipAddresses": [
                         {
                             "version": 4,
                             "address": "192.0.2.10",
                             "netmask": "255.255.255.0",
                             "gateway": "192.0.2.1",
-                        }
+                        },
+                        {"version": 6, "address": "2001:db8::10", "netmask": "64", "gateway": "2001:db8::1"},
                     ],
                 },
-                {"name": "back", "order": 1, "autoConnect": False, "ipv4": "dhcp", "ipv6": "dhcp"},
+                {"name": "back", "order": 1, "autoConnect": False, "ipv4": "dhcp", "ipv6": "disabled"},
             ],
         },
         "config": [
             {"name": "two", "source": "two.sh", "type": "bootscript", "frequency": "everyboot", "order": 2},
             {"name": "one", "source": "one.sh", "type": "bootscript", "frequency": "firstboot", "order": "1"},
+        ],
+        "bundles": [
+            {
+                "name": "own soft",
+                "version": 2.1,
+                "destination": "/opt/own",
+                "license": {"name": "TERMS", "source": "terms.txt"},
+                "restrictionRule": "Distribution#family=linux && TargetFormat#type!=cloud",
+                "files": [
+                    {
+                        "name": "own.conf",
+                        "source": "own.conf",
+                        "destination": "/etc/own",
+                        "rights": "640",
+                        "ownerGroup": "root:crew",
+                        "symlink": "/srv/own.conf",
+                    },
+                    {"name": "data", "source": "data", "rights": "600", "files": []},
+                    {"name": "tree", "tag": "ospkg"},
+                    {
+                        "name": "three",
+                        "source": "three.sh",
+                        "tag": "bootscript",
+                        "bootType": "firstboot",
+                        "bootOrder": 3,
+                    },
+                ],
+            },
+            {
+                "name": "only clouds",
+                "version": "1",
+                "restrictionRule": "TargetFormat#type=cloud",
+                "files": [{"name": "cloud.conf", "source": "own.conf", "destination": "/etc/own"}],
+            },
         ],
     },
     "builders": [{"type": "Raw Virtual Disk"}],
@@ -93,13 +131,33 @@ _KEYS = {
 
 
 @pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pinned(cache: Path) -> Package:
+    """An older version of a small package of which security updates have a newer one."""
+    repository = AptRepository(find_distribution("Debian", "12", "x86_64"), cache)
+    with repository.reading():
+        lines = repository.apt(["apt-cache", "madison", _UPDATED]).splitlines()
+    versions = sorted({line.split("|")[1].strip() for line in lines}, key=Version)
+    if len(versions) < 2:
+        pytest.skip(f"the mirror has only {versions} of {_UPDATED}")
+    epoch, version, release = split_version(versions[0])
+    return Package(name=_UPDATED, epoch=epoch, version=version, release=release)
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory, pinned: Package) -> Path:
     """The same template as YAML and as JSON, with its scripts."""
     directory = tmp_path_factory.mktemp("keys")
     (directory / "one.sh").write_text("echo one\n")
     (directory / "two.sh").write_text("echo two\n")
-    (directory / "template.yml").write_text(yaml.safe_dump(_KEYS, allow_unicode=True))
-    (directory / "template.json").write_text(json.dumps(_KEYS, indent=4))
+    (directory / "three.sh").write_text("echo three\n")
+    (directory / "terms.txt").write_text("All of it is yours.\n")
+    (directory / "own.conf").write_text("own = yes\n")
+    (directory / "data/deep").mkdir(parents=True)
+    (directory / "data/deep/er").write_text("data\n")
+    document = copy.deepcopy(_KEYS)
+    document["stack"]["os"]["pkgs"].append(pinned.model_dump(exclude_none=True))
+    (directory / "template.yml").write_text(yaml.safe_dump(document, allow_unicode=True))
+    (directory / "template.json").write_text(json.dumps(document, indent=4))
     return directory
 
 
@@ -123,42 +181,14 @@ def _build(template: Template, work: Path, cache: Path, scripts: Path, *, simula
 def through_the_server(directory: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Template, Template, Path]:
     """What the engine gets of the template when it was imported, and when an export of that was imported by somebody
     else; where the server keeps its files."""
-    data = tmp_path_factory.mktemp("server")
-    database, artifacts = Database(f"sqlite:///{data / 'ingot.db'}"), LocalArtifacts(data / "artifacts")
-    database.migrate()
-    template = load_template(directory / "template.yml")
-    contents, files = {}, data / "files"
-    files.mkdir()
-    for source in ("one.sh", "two.sh"):
-        with artifacts.writer() as writer:
-            writer.write((directory / source).read_bytes())
-        contents[source] = writer.result()
-        (files / writer.result().sha256).symlink_to(artifacts.path(writer.result().sha256))
-    with database.transaction() as session:
-        first_start.prepare(session, root_password="secret")
-        session.flush()
-        row = ApplianceImport(owner=session.query(User).one())
-        session.add(row)
-        session.flush()
-        appliance_imports.complete(session, row, template, contents, lambda source: directory / source)
-        made = template_of(session.query(Appliance).one(), None)
-        document, exported = appliance_exports.document(session.query(Appliance).one())
-        # The archive of it, imported by somebody else.
-        again = parse_template(yaml.safe_dump(document).encode(), Path("template.yml"))
-        other = User(
-            login="bob", email="b@localhost", password_hash="-", organisation=session.query(User).one().organisation
-        )
-        second = ApplianceImport(owner=other)
-        session.add(second)
-        session.flush()
-        hashes = {content.sha256: content for content in contents.values()}
-        appliance_imports.complete(
-            session, second, again, {name: hashes[sha256] for name, sha256 in exported.items()}, artifacts.path
-        )
-        copy = session.query(Appliance).filter_by(owner=other).one()
-        theirs = template_of(copy, None)
-    database.close()
-    return made, theirs, files
+    server = Importer(tmp_path_factory.mktemp("server"))
+    with packed(read_document(directory / "template.yml"), directory) as archive:
+        first = server.take(archive)
+    with server.give(first).open("rb") as exported:
+        second = server.take(exported, "bob")
+    made, theirs = server.template(first), server.template(second)
+    server.database.close()
+    return made, theirs, server.files
 
 
 def test_yaml_and_json_and_the_server_mean_the_same(
@@ -187,6 +217,8 @@ def _comparable(template: Template, files: Path) -> dict[str, Any]:
         script["source"] = (files / script["source"]).read_text()
     document["config"].sort(key=lambda script: script["order"])
     document["os"]["pkgs"].sort(key=lambda package: package["name"])
+    # Each side names the files of bundles in its own way: test_own_software looks at what becomes of them.
+    document["bundles"] = [(bundle["name"], bundle["version"]) for bundle in document["bundles"]]
     return document
 
 
@@ -226,9 +258,10 @@ def test_network(disk: Disk) -> None:
     front = disk.read("/etc/systemd/network/10-eth0.network")
     assert "DHCP=no" in front
     assert "Address=192.0.2.10/24\nGateway=192.0.2.1" in front
-    assert "LinkLocalAddressing=no" in front
+    assert "Address=2001:db8::10/64\nGateway=2001:db8::1" in front
     back = disk.read("/etc/systemd/network/10-eth1.network")
-    assert "DHCP=yes" in back
+    assert "DHCP=ipv4" in back
+    assert "LinkLocalAddressing=no" in back
     assert "ActivationPolicy=manual" in back
     assert disk.read("/etc/hostname") == "keys.example.org\n"
     assert "127.0.1.1 keys.example.org keys" in disk.read("/etc/hosts")
@@ -252,8 +285,25 @@ def test_place_and_words(disk: Disk) -> None:
 
 
 def test_boot_scripts_in_their_order(disk: Disk) -> None:
-    units = [name for name in disk.names("/etc/systemd/system") if "boot" in name] or disk.names(
-        "/usr/lib/systemd/system"
-    )
-    assert any("one" in name for name in units)
-    assert any("two" in name for name in units)
+    """Those of bundles among those of the template."""
+    scripts = ["everyboot-02-two", "firstboot-00-one", "firstboot-01-three"]
+    assert disk.names("/usr/lib/ingot/boot-scripts") == scripts
+    for script in scripts:
+        assert f"echo {script.rpartition('-')[2]}" in disk.read(f"/usr/lib/ingot/boot-scripts/{script}")
+        assert f"ingot-{script}.service" in disk.names("/etc/systemd/system/multi-user.target.wants")
+
+
+def test_own_software(disk: Disk) -> None:
+    assert disk.status("/etc/own/own.conf") == ("regular 0640", 0, 2001)
+    assert disk.link("/srv/own.conf") == "/etc/own/own.conf"
+    assert disk.status("/opt/own/data/deep/er") == ("regular 0600", 0, 0)
+    assert disk.read("/opt/own/data/deep/er") == "data\n"
+    assert disk.names("/etc/own") == ["own.conf"], "what is only for clouds is left out"
+    assert disk.read("/usr/share/licenses/own_soft-2.1/TERMS") == "All of it is yours.\n"
+    assert "All of it is yours." in disk.read("/usr/lib/ingot/licenses.txt")
+    assert "Package: tree\nStatus: install ok installed" in disk.read("/var/lib/dpkg/status")
+
+
+def test_a_pinned_version_is_installed_though_there_is_a_newer_one(disk: Disk, pinned: Package) -> None:
+    status = disk.read("/var/lib/dpkg/status").partition(f"\nPackage: {pinned.name}\n")[2].partition("\n\n")[0]
+    assert f"\nVersion: {join_version(pinned.epoch, pinned.version or '', pinned.release or '')}\n" in status

@@ -14,19 +14,18 @@ _NAME = re.compile(r"[a-z_][a-z0-9_.-]{0,31}\$?")
 
 def set_up_users(tree: Path, installation: Installation, env: Mapping[str, str], log: Path) -> None:
     """Create the template's groups and users and set how root logs in."""
-    _refuse_unknown_groups(tree, installation)
+    known = {line.split(":")[0] for line in (tree / "etc/group").read_text(encoding="utf-8").splitlines()}
+    known |= {group.name for group in installation.groups}
+    _refuse_unknown_groups(known, installation)
     for group in installation.groups:
         _add_group(tree, group, env, log)
-    declared = {group.name for group in installation.groups}
     for user in installation.users:
-        _add_user(tree, user, declared, env, log)
+        _add_user(tree, user, known, env, log)
     _set_up_root(tree, installation.root_user, env, log)
     _restrict_password_logins(tree, installation)
 
 
-def _refuse_unknown_groups(tree: Path, installation: Installation) -> None:
-    known = {line.split(":")[0] for line in (tree / "etc/group").read_text(encoding="utf-8").splitlines()}
-    known |= {group.name for group in installation.groups}
+def _refuse_unknown_groups(known: Collection[str], installation: Installation) -> None:
     for name in (*(g.name for g in installation.groups), *(u.name for u in installation.users)):
         if not _NAME.fullmatch(name):
             raise BuildError(
@@ -56,7 +55,7 @@ def _add_group(tree: Path, group: Group, env: Mapping[str, str], log: Path) -> N
     _allow_sudo(tree, f"%{group.name}", group.sudo)
 
 
-def _add_user(tree: Path, user: User, declared: Collection[str], env: Mapping[str, str], log: Path) -> None:
+def _add_user(tree: Path, user: User, known: Collection[str], env: Mapping[str, str], log: Path) -> None:
     home = user.home_dir or f"/home/{user.name}"
     argv = ["useradd", "--create-home", "--home-dir", home, "--shell", user.shell or "/bin/bash"]
     argv += ["--comment", user.full_name]
@@ -65,8 +64,8 @@ def _add_user(tree: Path, user: User, declared: Collection[str], env: Mapping[st
     if user.user_id is not None:
         argv += ["--uid", str(user.user_id)]
     primary = user.primary_group or user.name
-    # A group of the user's own name is made with the user, unless the template declares it.
-    if primary != user.name or primary in declared:
+    # A group of the user's own name is made with the user, unless the template or the distribution has it.
+    if primary != user.name or primary in known:
         argv += ["--gid", primary]
     else:
         argv.append("--user-group")
