@@ -7,11 +7,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.faults.site import Site
 from tests.publish.servers import libvirt, web_dav
-from tests.serving import Command
+from tests.serving import PASSWORD, Command
 
 
 @pytest.fixture
@@ -77,7 +78,7 @@ def test_what_cannot_be_published_is_said_before_anything_is_sent(ingot: Command
 
 
 def test_machines_are_started_switched_off_and_on_and_ended(
-    ingot: Command, image: str, pool: tuple[str, Path], name: str
+    ingot: Command, image: str, pool: tuple[str, Path], address: str, name: str
 ) -> None:
     uri, directory = pool
     ingot("account", "create", "host", "--type", "libvirt", f"connectionUri={uri}")
@@ -99,6 +100,23 @@ def test_machines_are_started_switched_off_and_on_and_ended(
     state = subprocess.run([*virsh, "domstate", machine], check=True, capture_output=True, text=True).stdout
     assert state.strip() == "running"
     assert "running" in ingot("deployment", "list")
+    with httpx.Client(
+        base_url=f"{address}/api/", auth=("root", PASSWORD), headers={"Accept": "application/json"}, timeout=60
+    ) as api:
+        where = made["instances"][0]["uri"]
+        entity = api.get(where).json()["deploymentEntity"]
+        assert (entity["serviceId"], entity["status"], entity["hardware"]["ram"]) == (machine, "running", 64)
+        activities = entity["activities"]["deploymentActivity"]
+        assert [(row["displayName"], row["isDone"], row["isError"]) for row in activities] == [
+            ("deploy", True, False),
+            ("stop", True, False),
+            ("start", True, False),
+        ]
+        effectors = api.get(f"{where}/effectors").json()["deploymentEffectors"]["effectors"]["effector"]
+        assert [row["name"] for row in effectors] == ["start", "stop", "restart"]
+        assert api.post(f"{where}/effectors/explode").status_code == 404
+        assert api.get(f"{where}x").status_code == 404
+        assert api.get(f"{where}/activities/1").status_code == 404
     terminate = ("deployment", "terminate", "web", "--yes")
     assert "web is terminated" in ingot(*terminate)
     assert "no deployment web" in ingot(*terminate, code=3)
