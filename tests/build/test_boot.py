@@ -22,8 +22,15 @@ def _ssh(machine: Machine, image: BuiltImage, command: str) -> str:
     return done.stdout.strip()
 
 
-@pytest.mark.parametrize("firmware", ["bios", "uefi"])
-@pytest.mark.parametrize("version", ["12", "13"])
+@pytest.mark.parametrize(
+    ("version", "firmware"),
+    [
+        ("12", "bios"),
+        ("13", "uefi"),
+        pytest.param("12", "uefi", marks=pytest.mark.slow),
+        pytest.param("13", "bios", marks=pytest.mark.slow),
+    ],
+)
 def test_a_machine_is_what_its_template_says(
     images: Callable[[str], BuiltImage], accelerator: Accelerator, version: str, firmware: Firmware
 ) -> None:

@@ -1,6 +1,5 @@
 """The examples, built from their files and from a server that they were sent to, and booted."""
 
-import os
 import socket
 import struct
 import subprocess
@@ -83,37 +82,32 @@ _MACHINES: dict[str, tuple[Firmware, int, Callable[[int], None] | None]] = {
 }
 
 
+def _cases() -> Iterator[object]:
+    for name in _MACHINES:
+        for way in ("file", "server"):
+            marks = () if (name, way) == ("database", "file") else (pytest.mark.slow,)
+            yield pytest.param(name, way, marks=marks)
+
+
 @pytest.mark.boot
-@pytest.mark.parametrize("name", _MACHINES)
+@pytest.mark.parametrize(("name", "way"), _cases())
 def test_an_example_boots(
-    name: str, server: Importer, build: _Build, cache: Path, accelerator: Accelerator, tmp_path: Path
+    name: str, way: str, server: Importer, build: _Build, cache: Path, accelerator: Accelerator, tmp_path: Path
 ) -> None:
-    """From its file, as `ingot build` makes it, or as the server's worker does: every second one in each way."""
+    """From its file, as `ingot build` makes it, or as the server's worker does."""
     firmware, port, ask = _MACHINES[name]
     example = _EXAMPLES[0].parents[1] / name / "template.yml"
-    ways = (list(_MACHINES).index(name) % 2,) if "INGOT_TEST_EXAMPLES" not in os.environ else (0, 1)
-    for way in ways:
-        disk = tmp_path / f"{way}.qcow2"
-        if way == 0:
-            command = [
-                sys.executable,
-                "-m",
-                "ingot",
-                "build",
-                str(example),
-                "-o",
-                str(disk),
-                "--cache-dir",
-                str(cache),
-            ]
-            subprocess.run(command, check=True, capture_output=True, stdin=subprocess.DEVNULL)
-        else:
-            built = build(server.template(_sent(server, example)), server.files).output
-            assert built is not None
-            disk = built
-        with running(disk, firmware=firmware, accelerator=accelerator, guest_ports=[port]) as machine:
-            report = machine.wait_for_report(_PATIENCE)
-            # Each boot script is a unit: one that failed would be among them.
-            assert (report.failed_units, report.failed, report.state) == (0, [], "running"), machine.console[-3000:]
-            if ask is not None:
-                ask(machine.ports[port])
+    disk = tmp_path / "disk.qcow2"
+    if way == "file":
+        ingot = [sys.executable, "-m", "ingot", "build", str(example), "-o", str(disk), "--cache-dir", str(cache)]
+        subprocess.run(ingot, check=True, capture_output=True, stdin=subprocess.DEVNULL)
+    else:
+        built = build(server.template(_sent(server, example)), server.files).output
+        assert built is not None
+        disk = built
+    with running(disk, firmware=firmware, accelerator=accelerator, guest_ports=[port]) as machine:
+        report = machine.wait_for_report(_PATIENCE)
+        # Each boot script is a unit: one that failed would be among them.
+        assert (report.failed_units, report.failed, report.state) == (0, [], "running"), machine.console[-3000:]
+        if ask is not None:
+            ask(machine.ports[port])

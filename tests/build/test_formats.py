@@ -77,7 +77,7 @@ def _assert_well(report: BootReport) -> None:
 
 
 @pytest.mark.boot
-@pytest.mark.parametrize("name", ["ovf", "vhd"])
+@pytest.mark.parametrize("name", ["ovf", pytest.param("vhd", marks=pytest.mark.slow)])
 def test_disks_of_other_hypervisors_boot(disk: Path, tmp_path: Path, name: str) -> None:
     source = source_of((disk,), tmp_path / "work", compress=name != "vhd")
     (file,) = write(Target(find_format(name), source, tmp_path / "image"))
@@ -90,6 +90,7 @@ def test_disks_of_other_hypervisors_boot(disk: Path, tmp_path: Path, name: str) 
         _assert_well(machine.wait_for_report(_SECONDS))
 
 
+@pytest.mark.slow
 @pytest.mark.boot
 def test_a_launch_script_boots_its_machine(disk: Path, tmp_path: Path) -> None:
     write(Target(find_format("kvm"), source_of((disk,), tmp_path / "work"), tmp_path / "image"))

@@ -15,7 +15,9 @@ from tests.build.conftest import BuiltImage
 pytestmark = pytest.mark.build
 
 
-@pytest.mark.parametrize(("version", "copies_at_once"), [("12", False), ("13", True)])
+@pytest.mark.parametrize(
+    ("version", "copies_at_once"), [("12", False), pytest.param("13", True, marks=pytest.mark.slow)]
+)
 def test_our_initial_ram_disk_is_the_distributions_own(
     images: Callable[[str], BuiltImage], cache: Path, tmp_path: Path, version: str, copies_at_once: bool
 ) -> None:

@@ -253,7 +253,6 @@ def test_an_image_that_is_not_there_yet_is_not_published(site: Site, api: httpx.
     site.await_end(name)
 
 
-@pytest.mark.slow
 def test_a_machine_is_deployed_listed_and_ended(
     api: httpx.Client, image: dict[str, Any], tmp_path: Path, name: str
 ) -> None:
