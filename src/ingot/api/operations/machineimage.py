@@ -163,12 +163,10 @@ def status_get(call: Call) -> Message:
 
 
 @_chapter.operation("machineImageStatus_getAll", "GET", f"{_BASE}/statuses", entitlements=_READ, answer=OpStatuses)
-def status_get_all(call: Call) -> Message:
+def status_get_all(call: Call) -> Message | Response:
     """Where the generations of an appliance's images are."""
     statement = _STATEMENT.where(tables.Image.appliance_id == find_appliance(call).id)
-    rows = call.session.scalars(statement.order_by(tables.Image.id.desc())).unique()
-    statuses = [representations.status(row) for row in rows]
-    return OpStatuses(total=len(statuses), statuses=statuses)
+    return _whole(call, statement.order_by(tables.Image.id.desc()), _statuses, "status")
 
 
 @_chapter.operation("machineImageGeneration_cancel", "DELETE", f"{_ONE}/status", entitlements=_GENERATE, status=204)
@@ -281,6 +279,10 @@ def platform_tool_packages(call: Call) -> Message:
     return PkgList(pkgs=[catalogue.package(package) for package in packages])
 
 
+def _statuses(_: Call, rows: list[tables.Image], total: int | None) -> Message:
+    return OpStatuses(total=total, statuses=[representations.status(row) for row in rows])
+
+
 def _of_user(call: Call) -> Select[Any]:
     statement = _STATEMENT.where(tables.Image.owner_id == call.owner.id)
     wanted = [int(text) for text in call.query.getlist("img") if text.isdecimal() and len(text) < 10]
@@ -289,12 +291,14 @@ def _of_user(call: Call) -> Select[Any]:
     return statement.order_by(tables.Image.id.desc())
 
 
-def _list_of_user(
-    call: Call, make: Callable[[Call, list[tables.Image], int | None], Message], item: str
+def _whole(
+    call: Call,
+    statement: Select[Any],
+    make: Callable[[Call, list[tables.Image], int | None], Message],
+    item: str,
 ) -> Message | Response:
-    """What `make` makes of all images of a user and their number; of many it makes one batch after the other, each
-    with a call that has a transaction of its own, and without the number."""
-    statement = _of_user(call)
+    """What `make` makes of all images of a statement, the newest first, and their number; of many it makes one batch
+    after the other, each with a call that has a transaction of its own, and without the number."""
     total = count(call.session, statement)
     if total <= streamed.BATCH:
         rows = list(call.session.scalars(statement).unique())
@@ -324,7 +328,7 @@ def user_images_get_all(call: Call) -> Message | Response:
     def images_of(inner: Call, rows: list[tables.Image], total: int | None) -> Message:
         return Images(total=total, images=_represent(inner, rows))
 
-    return _list_of_user(call, images_of, "image")
+    return _whole(call, _of_user(call), images_of, "image")
 
 
 @_user.operation(
@@ -337,8 +341,4 @@ def user_images_get_all(call: Call) -> Message | Response:
 )
 def user_statuses_get(call: Call) -> Message | Response:
     """Where all generations of a user are, however many there are."""
-
-    def statuses_of(_: Call, rows: list[tables.Image], total: int | None) -> Message:
-        return OpStatuses(total=total, statuses=[representations.status(row) for row in rows])
-
-    return _list_of_user(call, statuses_of, "status")
+    return _whole(call, _of_user(call), _statuses, "status")

@@ -19,7 +19,7 @@ LEVEL = 4
 _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 _LAST_BLOCK = b"\x03\x00"
 _Item = TypeVar("_Item")
-#: Less than this is collected before it is hashed.
+#: Less than this is collected before it is hashed, and not looked at for zeros.
 _SMALL = 1 << 16
 #: Pieces, of at most some MiB, that wait for being hashed.
 _HASHES_AHEAD = 16
@@ -181,6 +181,21 @@ def gzipped(sink: Sink, level: int | None = None) -> Iterator[Gzip]:
         gzip.abort()
         raise
     gzip.finish()
+
+
+def write_sparse(sink: Sink, content: bytes) -> None:
+    """Write content, what is zero of it as zeros: it takes no room then."""
+    start = at = 0
+    while at < len(content):
+        end = min(at + _SMALL, len(content))
+        if content[at:end] == _ZEROS[: end - at]:
+            if start < at:
+                sink.write(content[start:at])
+            sink.zeros(end - at)
+            start = end
+        at = end
+    if start < at:
+        sink.write(content[start:at])
 
 
 def copy_disk(disk: Disk, sink: Sink, on_progress: Callable[[float], None] = lambda _part: None) -> None:

@@ -13,7 +13,7 @@ from uuid import UUID
 from ingot.build.errors import BuildError
 from ingot.build.formats.base import Source
 from ingot.build.formats.blocks import Disk
-from ingot.build.formats.stream import Sink, copy_disk, gzipped, hashed
+from ingot.build.formats.stream import Sink, copy_disk, gzipped, hashed, write_sparse
 
 _SECTOR = 512
 _BLOCK = 2 << 20
@@ -53,7 +53,7 @@ def write_dynamic(
     sink.write(struct.pack(f">{count}I", *table).ljust(table_size, b"\xff"))
     for number, content in disk.blocks(_BLOCK):
         sink.write(b"\xff" * _BITMAP)
-        sink.write(content)
+        write_sparse(sink, content)
         on_progress((number + 1) / count)
     sink.write(footer)
 
