@@ -108,6 +108,7 @@ def test_logical_volumes_over_two_disks_boot_and_grow(booted: _Boot) -> None:
     assert _size(report, "/home") > 3.5
 
 
+@pytest.mark.slow
 def test_a_btrfs_root_and_a_disk_for_data_boot_and_grow(booted: _Boot) -> None:
     report, console = booted(load_template(_EXAMPLES / "several-disks/template.yml"), "uefi", [5, 4])
     assert (report.failed_units, report.failed, report.firmware) == (0, [], "efi"), console[-3000:]
@@ -118,6 +119,7 @@ def test_a_btrfs_root_and_a_disk_for_data_boot_and_grow(booted: _Boot) -> None:
     assert report.swap_size >> 20 == 255
 
 
+@pytest.mark.slow
 def test_an_xfs_root_with_separate_file_systems_and_a_clouds_kernel_boot_and_grow(booted: _Boot) -> None:
     report, console = booted(_separate(), "bios", [5])
     assert (report.failed_units, report.failed) == (0, []), console[-3000:]

@@ -90,7 +90,7 @@ def _cases() -> Iterator[object]:
 
 
 @pytest.mark.boot
-@pytest.mark.parametrize(("name", "way"), _cases())
+@pytest.mark.parametrize(("name", "way"), list(_cases()))
 def test_an_example_boots(
     name: str, way: str, server: Importer, build: _Build, cache: Path, accelerator: Accelerator, tmp_path: Path
 ) -> None:

@@ -77,7 +77,8 @@ def _assert_well(report: BootReport) -> None:
 
 
 @pytest.mark.boot
-@pytest.mark.parametrize("name", ["ovf", pytest.param("vhd", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ovf", "vhd"])
 def test_disks_of_other_hypervisors_boot(disk: Path, tmp_path: Path, name: str) -> None:
     source = source_of((disk,), tmp_path / "work", compress=name != "vhd")
     (file,) = write(Target(find_format(name), source, tmp_path / "image"))
@@ -112,6 +113,7 @@ def test_a_launch_script_boots_its_machine(disk: Path, tmp_path: Path) -> None:
     _assert_well(BootReport.of_guest(json.loads(report.read_text())))
 
 
+@pytest.mark.slow
 @pytest.mark.boot
 def test_a_live_medium_runs_the_machine(iso: Path) -> None:
     """With UEFI; the installer starts from the same medium with BIOS."""
