@@ -64,6 +64,7 @@ def test_a_machine_is_what_its_template_says(
     assert facts.endswith("active")
 
 
+@pytest.mark.slow
 def test_a_machine_grows_and_keeps_its_identity(
     images: Callable[[str], BuiltImage], accelerator: Accelerator, tmp_path: Path
 ) -> None:

@@ -82,15 +82,10 @@ _MACHINES: dict[str, tuple[Firmware, int, Callable[[int], None] | None]] = {
 }
 
 
-def _cases() -> Iterator[object]:
-    for name in _MACHINES:
-        for way in ("file", "server"):
-            marks = () if (name, way) == ("database", "file") else (pytest.mark.slow,)
-            yield pytest.param(name, way, marks=marks)
-
-
+@pytest.mark.slow
 @pytest.mark.boot
-@pytest.mark.parametrize(("name", "way"), list(_cases()))
+@pytest.mark.parametrize("way", ["file", "server"])
+@pytest.mark.parametrize("name", _MACHINES)
 def test_an_example_boots(
     name: str, way: str, server: Importer, build: _Build, cache: Path, accelerator: Accelerator, tmp_path: Path
 ) -> None:

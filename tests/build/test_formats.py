@@ -134,6 +134,7 @@ def _press(monitor: Path, key: str) -> None:
         time.sleep(0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.boot
 def test_a_medium_installs_to_an_empty_disk(iso: Path, disk: Path, tmp_path: Path) -> None:
     """Larger than the image, and with an old partition table on it."""
