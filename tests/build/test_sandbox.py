@@ -19,7 +19,8 @@ from ingot.process import is_alive
 from tests.build.conftest import BuiltImage
 
 pytestmark = pytest.mark.build
-_FORK_BOMB = "f() { f | f & }; f; sleep 1000"
+#: Its processes stay: what dies for want of others could be gone before anybody looks.
+_FORK_BOMB = "f() { f & f & sleep 1000; }; f"
 InTree = Callable[[Callable[[Path], Any]], Any]
 
 

@@ -1,13 +1,32 @@
 """Workers that die, hang or stop while they build."""
 
 import signal
+import subprocess
+import time
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
+from ingot.store.tables import Attempt
 from tests.faults.engine import STAGES
 from tests.faults.postgres import Postgres
 from tests.faults.site import Site, eventually
+
+
+def _freeze(site: Site, worker: "subprocess.Popen[bytes]") -> None:
+    """Stop a worker, but not in the middle of a transaction: what that has locked would stay locked."""
+    while True:
+        worker.send_signal(signal.SIGSTOP)
+        try:
+            with site.database.transaction() as session:
+                session.execute(select(Attempt.id).with_for_update(nowait=True))
+        except OperationalError:
+            worker.send_signal(signal.SIGCONT)
+            time.sleep(0.05)
+        else:
+            return
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -102,7 +121,7 @@ def test_a_worker_that_slept_too_long_changes_nothing(new_site: Callable[..., Si
     for stage in STAGES[:-1]:
         site.let_go("web", stage)
     site.await_stage("web", "said")
-    stale.send_signal(signal.SIGSTOP)
+    _freeze(site, stale)
 
     site.start_worker()
     site.await_stage("web", "said")
@@ -140,7 +159,7 @@ def test_a_cancel_outlives_the_worker_that_should_have_done_it(site: Site) -> No
     site.generate("web")
     worker = site.start_worker()
     site.await_stage("web", "started")
-    worker.send_signal(signal.SIGSTOP)
+    _freeze(site, worker)
     site.cancel("web")
     worker.kill()
     worker.wait()
