@@ -62,19 +62,19 @@ class RememberedDownloads:
 
     def find(self, path: bytes, headers: RawHeaders) -> Downloadable | None:
         """The file that a GET of this path, without a query, may have, if that was decided and must still be so."""
-        name = self._name(path, headers) if self._decisions else None
-        decision = self._decisions.get(name) if name is not None else None
-        time_now = time.monotonic()
-        if decision is None or decision.until < time_now or decision.version != self.version():
-            return None
-        decision.until = time_now + _SECONDS
-        return decision.file
+        return self._decided(self._name(path, headers)) if self._decisions else None
 
     def find_for(self, scope: Scope) -> Downloadable | None:
         """The file that this request may have, as `find` knows it."""
-        if scope["method"] != "GET" or scope["query_string"]:
+        return self._decided(self._name_of(scope)) if self._decisions else None
+
+    def _decided(self, name: bytes | None) -> Downloadable | None:
+        decision = self._decisions.get(name) if name is not None else None
+        now = time.monotonic()
+        if decision is None or decision.until < now or decision.version != self.version():
             return None
-        return self.find(scope["path"].encode(), scope["headers"])
+        decision.until = now + _SECONDS
+        return decision.file
 
     def _name_of(self, scope: Scope) -> bytes | None:
         if scope["method"] != "GET" or scope["query_string"]:
