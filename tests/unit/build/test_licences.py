@@ -1,11 +1,12 @@
 """Licences of copyright files as SPDX expressions."""
 
 import pytest
+from debian.copyright import Header
 from license_expression import get_spdx_licensing
 
 from ingot.build.evidence.licences import read_copyright, spdx_id
 
-HEAD = "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\n"
+HEAD = f"Format: {Header().format}\n\n"
 
 
 def _file(*names: str, body: str = "") -> str:
