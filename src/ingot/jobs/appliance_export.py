@@ -8,7 +8,6 @@ from sqlalchemy.orm import Session
 from ingot.jobs import pack
 from ingot.jobs.job import Job, Workplace
 from ingot.services import appliance_exports
-from ingot.services.attempts import LostAttemptError
 from ingot.store.tables import ApplianceExport
 
 
@@ -28,9 +27,7 @@ class ApplianceExportJob(Job):
     def keep(self, session: Session, place: Workplace, result: dict[str, Any]) -> set[str]:
         """Take over the archive."""
         del result
-        row = place.subject(session, ApplianceExport)
-        if row is None:
-            raise LostAttemptError
+        row = place.required_subject(session, ApplianceExport)
         archive = pack.made(place)
         appliance_exports.complete(session, row, archive)
         pack.adopt(place, archive)

@@ -18,7 +18,6 @@ from ingot.jobs.job import Job, Workplace
 from ingot.jobs.progress import Progress, finish
 from ingot.process import bound_memory, die_with_parent
 from ingot.services import appliance_imports, bundle_model
-from ingot.services.attempts import LostAttemptError
 from ingot.services.passwords import hash_for_machine
 from ingot.store.tables import ApplianceImport
 
@@ -42,9 +41,7 @@ class ApplianceImportJob(Job):
     def keep(self, session: Session, place: Workplace, result: dict[str, Any]) -> set[str]:
         """Enter the appliance, then take over its files."""
         del result
-        row = place.subject(session, ApplianceImport)
-        if row is None:
-            raise LostAttemptError
+        row = place.required_subject(session, ApplianceImport)
         found = unpack.Found(place)
         template = Template.model_validate(found.document)
         hashes = appliance_imports.complete(session, row, template, found.contents, found.path)

@@ -8,7 +8,6 @@ from sqlalchemy.orm import Session
 from ingot.jobs import pack
 from ingot.jobs.job import Job, Workplace
 from ingot.services import bundle_transfers
-from ingot.services.attempts import LostAttemptError
 from ingot.store.tables import BundleExport
 
 
@@ -28,9 +27,7 @@ class BundleExportJob(Job):
     def keep(self, session: Session, place: Workplace, result: dict[str, Any]) -> set[str]:
         """Take over the archive."""
         del result
-        row = place.subject(session, BundleExport)
-        if row is None:
-            raise LostAttemptError
+        row = place.required_subject(session, BundleExport)
         archive = pack.made(place)
         bundle_transfers.complete_export(session, row, archive)
         pack.adopt(place, archive)

@@ -18,7 +18,6 @@ from ingot.jobs.job import Job, Workplace
 from ingot.jobs.progress import Progress, finish
 from ingot.process import bound_memory, die_with_parent
 from ingot.services import bundle_model, bundle_transfers
-from ingot.services.attempts import LostAttemptError
 from ingot.store.tables import BundleImport
 
 #: Bytes of memory that reading an archive may take, however large it is.
@@ -38,9 +37,7 @@ class BundleImportJob(Job):
     def keep(self, session: Session, place: Workplace, result: dict[str, Any]) -> set[str]:
         """Enter the bundle, then take over its files."""
         del result
-        row = place.subject(session, BundleImport)
-        if row is None:
-            raise LostAttemptError
+        row = place.required_subject(session, BundleImport)
         found = unpack.Found(place)
         model = BundleModel.model_validate(found.document)
         bundle_transfers.complete_import(session, row, model, found.contents, found.path)

@@ -15,7 +15,6 @@ from ingot.publish.machine import Machine
 from ingot.publish.machines import machines_of
 from ingot.publish.target import PublishError
 from ingot.services import cloud_accounts, deployments
-from ingot.services.attempts import LostAttemptError
 from ingot.services.secrets import vault
 from ingot.settings import Settings
 from ingot.store.database import Database
@@ -38,9 +37,7 @@ class DeploymentJob(Job):
 
     def keep(self, session: Session, place: Workplace, result: dict[str, Any]) -> set[str]:
         """Enter the machine."""
-        row = place.subject(session, Deployment)
-        if row is None:
-            raise LostAttemptError
+        row = place.required_subject(session, Deployment)
         deployments.complete(session, row, result)
         return set()
 
@@ -50,9 +47,7 @@ class _EffectorJob(DeploymentJob):
 
     def keep(self, session: Session, place: Workplace, result: dict[str, Any]) -> set[str]:
         """Enter how the machine is then."""
-        row = place.subject(session, Deployment)
-        if row is None:
-            raise LostAttemptError
+        row = place.required_subject(session, Deployment)
         deployments.note_state(session, row, result)
         return set()
 

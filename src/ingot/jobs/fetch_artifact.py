@@ -14,7 +14,6 @@ from ingot.jobs.job import Job, Workplace
 from ingot.jobs.progress import Progress, finish
 from ingot.process import die_with_parent
 from ingot.services import bundle_artifacts
-from ingot.services.attempts import LostAttemptError
 from ingot.settings import Settings
 from ingot.store.artifacts import StoredArtifact
 from ingot.store.tables import BundleArtifact
@@ -45,9 +44,7 @@ class FetchArtifactJob(Job):
     def keep(self, session: Session, place: Workplace, result: dict[str, Any]) -> set[str]:
         """Take over the file."""
         del result
-        row = place.subject(session, BundleArtifact)
-        if row is None:
-            raise LostAttemptError
+        row = place.required_subject(session, BundleArtifact)
         found = json.loads((place.scratch / _FOUND).read_bytes())
         content = StoredArtifact(found["sha256"], found["md5"], found["size"])
         file = place.scratch / found["file"]

@@ -11,7 +11,6 @@ from ingot.build.request import ENGINE_COMMAND, BuildRequest, BuildResult
 from ingot.build.template import Template
 from ingot.jobs.job import Job, JobError, Workplace
 from ingot.services import bundle_model, evidence, images, stage_timings
-from ingot.services.attempts import LostAttemptError
 from ingot.settings import Settings
 from ingot.store.tables import Image
 
@@ -46,13 +45,8 @@ class Generation(Job):
 
     def keep(self, session: Session, place: Workplace, result: dict[str, Any]) -> set[str]:
         """Take over the image."""
-        built, image, output = (
-            BuildResult.model_validate(result),
-            place.subject(session, Image),
-            place.scratch / "image",
-        )
-        if image is None:
-            raise LostAttemptError
+        built, output = BuildResult.model_validate(result), place.scratch / "image"
+        image = place.required_subject(session, Image)
         if built.sha256 is not None and output.exists():  # not there: moved by a try whose transaction then failed
             place.artifacts.adopt(output, built.sha256)
         for file in built.files:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 from sqlalchemy.orm import Session
 
+from ingot.services.attempts import LostAttemptError
 from ingot.settings import Settings
 from ingot.store.artifacts import LocalArtifacts
 from ingot.store.tables import Attempt
@@ -53,6 +54,13 @@ class Workplace:
         """What the attempt works on; None when it is gone or another attempt has taken its place."""
         row = session.get(table, self.attempt.subject_id)
         return row if row is not None and row.attempt_id == self.attempt.id else None
+
+    def required_subject(self, session: Session, table: type[_S]) -> _S:
+        """What the attempt works on. Raises LostAttemptError when that is gone or another attempt has its place."""
+        row = self.subject(session, table)
+        if row is None:
+            raise LostAttemptError
+        return row
 
 
 class Job(ABC):
