@@ -34,6 +34,17 @@ def eventually(condition: Callable[[], bool], what: str, seconds: float = PATIEN
         time.sleep(0.02)
 
 
+def _described(process: int) -> str:
+    """What a process is and what each of its threads waits for, for whoever has to find out why it is still there."""
+    directory = Path(f"/proc/{process}")
+    try:
+        threads = [f"{task.name} in {(task / 'wchan').read_text()}" for task in (directory / "task").iterdir()]
+        command = (directory / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        return f"{process}: {command}; threads {threads}\n{(directory / 'status').read_text()}"
+    except OSError as error:
+        return f"{process}: {error}"
+
+
 class Site:
     """Everything that workers and servers of one test share."""
 
@@ -109,7 +120,12 @@ class Site:
         self.database.close()
         for log in sorted(self.root.glob("process-*.log")):
             print(f"--- {log.name}\n{log.read_text(errors='replace')[-6000:]}")
-        eventually(lambda: not self.survivors(), f"no process is left, but {self.survivors()}")
+        try:
+            eventually(lambda: not self.survivors(), "no process is left")
+        except AssertionError:
+            for process in self.survivors():
+                print(_described(process))
+            raise
 
     def survivors(self) -> list[int]:
         """The processes that builds of this site started, by what their surroundings say."""

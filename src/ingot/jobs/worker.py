@@ -49,7 +49,7 @@ class Worker:
         self._name = f"{self._host}{os.getpid()}"
         self._slots = {kind: job.slots(settings) for kind, job in JOBS.items()}
         self._running: dict[threading.Thread, Runner] = {}
-        self._stopping = threading.Event()
+        self._is_stopping = False
         self._lock = settings.directory / LOCK_FILE
         self._sweeps = 0
 
@@ -59,7 +59,7 @@ class Worker:
             if not self._has_lock(file.fileno()):
                 return
             swept: float | None = None
-            while not self._stopping.is_set():
+            while not self._is_stopping:
                 os.utime(file.fileno())
                 self._running = {thread: one for thread, one in self._running.items() if thread.is_alive()}
                 try:
@@ -71,30 +71,39 @@ class Worker:
                     has_started = self._start_next()
                 except (OperationalError, InterfaceError) as error:
                     _log.warning("the database is away", error=str(error.orig))
-                    self._stopping.wait(_PAUSE_SECONDS)
+                    self._pause(_PAUSE_SECONDS)
                     continue
                 if not has_started:
-                    self._stopping.wait(_POLL_SECONDS)
+                    self._pause(_POLL_SECONDS)
             for runner in self._running.values():
                 runner.stopping.set()
             for thread in self._running:
                 thread.join()
 
     def stop(self) -> None:
-        """Ask the worker to hand back what it does and end."""
-        self._stopping.set()
+        """Ask the worker to hand back what it does and end.
+
+        Signal handlers call this, so it takes no lock: they run in the midst of whatever the main thread does, and a
+        `threading.Event` that is being waited for would never be set.
+        """
+        self._is_stopping = True
+
+    def _pause(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while not self._is_stopping and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
 
     def _has_lock(self, descriptor: int) -> bool:
         """Wait until no other worker of this data directory lives; returns whether that came before a stop."""
         is_waiting = False
-        while not self._stopping.is_set():
+        while not self._is_stopping:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if not is_waiting:
                     _log.warning("another worker of this data directory lives: waiting for its end")
                 is_waiting = True
-                self._stopping.wait(_POLL_SECONDS)
+                self._pause(_POLL_SECONDS)
             else:
                 return True
         return False
@@ -152,22 +161,12 @@ def lock_file(settings: Settings) -> Path:
 
 def main() -> int:
     """Run a worker until SIGTERM or SIGINT, or until the server that started it is gone."""
-    stopping: list[Worker] = []
-    asked = threading.Event()
-
-    def stop(_number: int, _frame: object) -> None:
-        asked.set()
-        for worker in stopping:
-            worker.stop()
-
+    worker = Worker(Settings())
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+        signal.signal(number, lambda _number, _frame: worker.stop())
     die_with_parent(signal.SIGTERM)
     set_up_logs()
-    worker = Worker(Settings())
-    stopping.append(worker)
-    if not asked.is_set():
-        worker.run()
+    worker.run()
     return 0
 
 
