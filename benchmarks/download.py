@@ -38,7 +38,7 @@ from ingot.store.tables import Distribution, Image, User
 _PROCESSES = 2
 _TICKS = os.sysconf("SC_CLK_TCK")
 _LOGIN = "Basic " + base64.b64encode(b"root:benchmark").decode()
-_SLOW, _SLOW_BYTES, _SLOW_PIECE = 1000, 64 << 20, 64 << 10
+_SLOW, _SLOW_PIECE = 1000, 64 << 10
 _RANGES, _RANGE = 2000, 64 << 10
 
 
@@ -135,11 +135,11 @@ def streams(server: Server, number: int, wanted: int) -> tuple[float, int]:
     return got / seconds / 1e6, got
 
 
-def slow(server: Server, _size: int) -> tuple[float, int]:
+def slow(server: Server, size: int) -> tuple[float, int]:
     """A thousand streams that take a little at a time."""
     connections = [ask(server, server.large) for _ in range(_SLOW)]
     got, started = 0, time.monotonic()
-    while got < 4 * _SLOW_BYTES:
+    while got < 2 * size:
         for connection in connections:
             got += len(connection.recv(_SLOW_PIECE))
     seconds = time.monotonic() - started
@@ -276,7 +276,7 @@ def nginx_command(directory: Path, artifacts: Path, port: int) -> list[str]:
     (directory / "nginx.conf").write_text(
         f"daemon off; worker_processes {_PROCESSES}; pid {directory}/pid; error_log {directory}/error.log;\n"
         f"{'user root;' if os.geteuid() == 0 else ''} events {{ worker_connections 4096; }}\n"
-        f"http {{ {places} access_log {directory}/access.log; sendfile on; tcp_nopush on;\n"
+        f"http {{ {places} access_log {directory}/access.log; sendfile on; tcp_nodelay on;\n"
         f"keepalive_requests 1000000;\n"
         f"server {{ listen 127.0.0.1:{port}; root {artifacts}; }} }}\n"
     )

@@ -1,22 +1,22 @@
 """The server's application: all chapters under both base paths, errors, logs and metrics around them."""
 
+import functools
 import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
 import anyio.to_thread
-from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
+from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ingot import __version__
 from ingot.api import chapters, openapi
 from ingot.api.dispatch import endpoint
 from ingot.api.downloads.remembered import RememberingDownloads
@@ -33,25 +33,19 @@ BASE_PATHS = ("/api", "/ufws")
 def create_app(server: Server, journal: RequestJournal) -> ASGIApp:
     """The ASGI application of a server, whose requests are noted in the journal."""
     threads = max(_FEWEST_THREADS, _THREADS // server.settings.processes)
-    app = FastAPI(
-        title="Ingot",
-        version=__version__,
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=None,
+    app = Starlette(
+        exception_handlers=dict.fromkeys((Exception, 404, 405), _on_error),
         lifespan=partial(_with_threads, threads=threads),
     )
-    app.add_exception_handler(Exception, _on_error)
-    for code in (404, 405):
-        app.add_exception_handler(code, _on_error)
     operations = [*chapters.all_operations(), *chapters.all_extensions()]
     for operation in operations:
         handle = endpoint(operation, server)
         for base in BASE_PATHS:
             app.add_route(base + operation.path, _guarded(handle), methods=[operation.method])
-    document = openapi.document(operations, BASE_PATHS[0])
-    app.add_route("/openapi.json", _fixed(document, "application/json"), methods=["GET"])
-    app.add_route("/docs", _fixed(openapi.page(operations), "text/html; charset=utf-8"), methods=["GET"])
+    document = partial(openapi.document, operations, BASE_PATHS[0])
+    page = partial(openapi.page, operations)
+    app.add_route("/openapi.json", _made_once(document, "application/json"), methods=["GET"])
+    app.add_route("/docs", _made_once(page, "text/html; charset=utf-8"), methods=["GET"])
     shared = CollectorRegistry()
     shared.register(StageSeconds(server.database))
     app.add_route("/metrics", _metrics(journal.registry, shared), methods=["GET"])
@@ -59,7 +53,7 @@ def create_app(server: Server, journal: RequestJournal) -> ASGIApp:
 
 
 @asynccontextmanager
-async def _with_threads(_app: FastAPI, threads: int) -> AsyncIterator[None]:
+async def _with_threads(_app: Starlette, threads: int) -> AsyncIterator[None]:
     """Requests are answered in so many threads: no more than there are connections to the database for them."""
     anyio.to_thread.current_default_thread_limiter().total_tokens = threads
     yield
@@ -80,11 +74,13 @@ async def _on_error(request: Request, error: Exception) -> Response:
     return error_response(request, error)
 
 
-def _fixed(content: bytes, media_type: str) -> Any:
+def _made_once(make: Callable[[], bytes], media_type: str) -> Any:
+    """Content that is always the same, made when somebody asks for it: most processes are never asked."""
     headers = {"Content-Security-Policy": "default-src 'none'; style-src 'self'", "Cache-Control": "no-cache"}
+    content = functools.cache(make)
 
     async def handle(_request: Request) -> Response:
-        return Response(content, headers=headers, media_type=media_type)
+        return Response(await run_in_threadpool(content), headers=headers, media_type=media_type)
 
     return handle
 

@@ -48,8 +48,9 @@ DateTime = Annotated[dt.datetime, AfterValidator(_normal)]
 class Message(BaseModel):
     """A data type of the API."""
 
+    # A process meets few of the 279 types: the others' validators would cost time at its start and memory ever after.
     model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="forbid", validate_assignment=True
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", validate_assignment=True, defer_build=True
     )
 
     #: The root element that documents of this type have; None for types that only occur inside others.

@@ -3,6 +3,7 @@
 import base64
 import os
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -13,10 +14,13 @@ import structlog
 
 from ingot.api import authentication
 from ingot.api.downloads.shortcut import Shortcut
+from ingot.api.http.protocol import Answer
 from ingot.services.passwords import hash_login
 from ingot.store.tables import User
 from tests.api.conftest import PASSWORD, Site
+from tests.api.downloads.conftest import serving
 from tests.api.downloads.wire import LOGIN, Wire, open_artifacts, target_of
+from tests.faults.site import eventually
 
 _CREDENTIALS = f"Authorization: {LOGIN}"
 
@@ -27,8 +31,8 @@ def shortcuts(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     taken: list[bool] = []
     answer = Shortcut.answer
 
-    def watched(self: Shortcut, target: bytes, headers: Any, client: str) -> bytes | None:
-        answered = answer(self, target, headers, client)
+    def watched(self: Shortcut, *request: Any, **how: Any) -> Answer | None:
+        answered = answer(self, *request, **how)
         taken.append(answered is not None)
         return answered
 
@@ -54,6 +58,77 @@ def test_the_same_request_gets_the_same_answer(site: Site, small: dict[str, Any]
     assert len(requests) == 3
     assert requests[0] == requests[1] == requests[2]
     assert open_artifacts() == 0
+
+
+@pytest.mark.parametrize("lines", [(), ("Range: bytes=5-",), ("Range: bytes=-100",), ("Connection: close",)])
+def test_a_large_file_is_sent_as_by_the_longer_way(
+    site: Site, image: dict[str, Any], content: bytes, shortcuts: list[bool], lines: tuple[str, ...]
+) -> None:
+    answers = []
+    for more in (("Accept-Encoding: x", "If-Unmodified-Since: x"), (), ()):  # the first and what has a condition
+        with Wire(site.address) as wire:
+            wire.send(target_of(image), _CREDENTIALS, *lines, *more)
+            answers.append(wire.answer())
+    assert shortcuts == [False, True, True]
+    for status, headers, body in answers:
+        headers.pop("date")
+        assert (status, headers) == answers[0][:2]
+        assert body == answers[0][2]
+    eventually(lambda: open_artifacts() == 0, "the file is closed")
+
+
+def test_who_breaks_off_a_large_file_leaves_nothing_open(
+    site: Site, image: dict[str, Any], shortcuts: list[bool]
+) -> None:
+    for _ in range(4):
+        with structlog.testing.capture_logs() as logs, Wire(site.address, window=4096) as wire:
+            wire.send(target_of(image), _CREDENTIALS)
+            assert wire.head()[0] == 200
+            wire.break_off()
+            eventually(lambda: open_artifacts() == 0, "the file is closed")
+            eventually(lambda: bool(logs), "the request is noted")
+        assert [entry["status"] for entry in logs] == [200]
+    assert shortcuts == [False, True, True, True]
+
+
+def test_a_file_that_is_too_short_breaks_the_connection(
+    site: Site, root: httpx.Client, finish: Callable[[str, bytes], dict[str, Any]], shortcuts: list[bool]
+) -> None:
+    image = finish("cut", os.urandom(3_000_000))
+    with Wire(site.address) as wire:
+        wire.send(target_of(image), _CREDENTIALS)
+        assert wire.answer()[0] == 200
+    sha256 = wire_tag(root, image)
+    os.truncate(site.directory / "artifacts" / sha256[:2] / sha256, 1_000_000)
+    with Wire(site.address) as wire:
+        wire.send(target_of(image), _CREDENTIALS)
+        assert wire.head()[1]["content-length"] == "3000000"
+        assert len(wire.read(3_000_000)) <= 1_000_000
+    assert shortcuts[-1]
+    assert open_artifacts() == 0
+
+
+def test_a_server_that_ends_sends_what_it_began(
+    site: Site, image: dict[str, Any], content: bytes, shortcuts: list[bool]
+) -> None:
+    with Wire(site.address) as keeper:  # another server of the same site would have its own memory
+        keeper.send(target_of(image), _CREDENTIALS)
+        keeper.answer()
+    with serving(site) as address:
+        with Wire(address) as wire:
+            wire.send(target_of(image), _CREDENTIALS)
+            wire.answer()
+        late = Wire(address, window=4096)
+        late.send(target_of(image), _CREDENTIALS)
+        assert late.head()[0] == 200
+        assert shortcuts[-1]
+        rest: list[bytes] = []
+        reader = threading.Thread(target=lambda: (time.sleep(0.5), rest.append(late.read(len(content)))))
+        reader.start()
+    reader.join()
+    assert rest[0] == content
+    assert late.is_ended()
+    late.socket.close()
 
 
 def test_requests_in_one_packet_are_answered_in_their_order(

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from ingot.api.http import protocol, zerocopy
+from ingot.api.http import handover, protocol, zerocopy
 from ingot.process import raise_file_limit
 from tests.api.conftest import PASSWORD, Site
 from tests.api.downloads.conftest import SIZE, serving
@@ -29,7 +29,7 @@ def test_files_go_by_sendfile(
 ) -> None:
     sent = []
     real = os.sendfile
-    monkeypatch.setattr(zerocopy.os, "sendfile", lambda *call: sent.append(call) or real(*call))
+    monkeypatch.setattr(handover.os, "sendfile", lambda *call: sent.append(call) or real(*call))
     with Wire(site.address) as wire:
         wire.send(target_of(image), _LOGIN)
         assert wire.answer()[2] == content
@@ -46,8 +46,8 @@ def test_what_is_not_in_memory_is_read_by_a_thread(
         threads.add(threading.current_thread().name)
         return real(*call)
 
-    monkeypatch.setattr(zerocopy.os, "sendfile", note)
-    monkeypatch.setattr(zerocopy.FileSender, "_is_cached", lambda _: False)
+    monkeypatch.setattr(handover.os, "sendfile", note)
+    monkeypatch.setattr(handover.Handover, "_is_cached", lambda _: False)
     with Wire(site.address) as wire:
         wire.send(target_of(image), _LOGIN)
         assert wire.answer()[2] == content

@@ -65,9 +65,15 @@ class Downloadable:
     @cached_property
     def head(self) -> bytes:
         """The headers of the answer that has all of the file, as they go over the line, up to its content."""
-        own = {"Content-Length": str(self.size), "Content-Type": "application/octet-stream"}
-        lines = (f"{name.lower()}: {value}\r\n" for name, value in {**self.content_headers, **own}.items())
-        return "".join(lines).encode("latin-1") + b"\r\n"
+        return self._head({"Content-Length": str(self.size)})
+
+    def head_of(self, part: ByteRange) -> bytes:
+        """The headers of the answer that has one part of the file."""
+        return self._head({"Content-Length": str(part.size), "Content-Range": part.content_range(self.size)})
+
+    def _head(self, own: dict[str, str]) -> bytes:
+        headers = {**self.content_headers, **own, "Content-Type": "application/octet-stream"}
+        return "".join(f"{name.lower()}: {value}\r\n" for name, value in headers.items()).encode("latin-1") + b"\r\n"
 
 
 @dataclass(frozen=True)

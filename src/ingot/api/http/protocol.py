@@ -4,6 +4,10 @@ shortcut for what can be answered at once.
 
 import asyncio
 import functools
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 from typing import Protocol as Interface
 
@@ -13,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.protocols.utils import is_ssl
 from uvicorn.server import ServerState
 
+from ingot.api.http.handover import Handover
 from ingot.api.http.zerocopy import FileSender
 
 #: Bytes that the headers of a request may have together.
@@ -20,15 +25,31 @@ LARGEST_HEAD = 256 * 1024
 #: Seconds in which the headers of a request have to be here.
 HEAD_SECONDS = 20.0
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-_OK = b"HTTP/1.1 200 OK\r\n"
+_STATUS = {200: b"HTTP/1.1 200 OK\r\n", 206: b"HTTP/1.1 206 Partial Content\r\n"}
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
+@dataclass(slots=True)
+class Answer:
+    """An answer of status 200 or 206: `head` is everything from its own headers on, but for the content that is still
+    in a file: `count` bytes from `offset` on. Whoever sends it closes the descriptor and then calls `ended`.
+    """
+
+    status: int
+    head: bytes
+    descriptor: int = -1
+    offset: int = 0
+    count: int = 0
+    ended: Callable[[], None] = lambda: None
 
 
 class Shortcut(Interface):
     """Who can answer some requests without the application."""
 
-    def answer(self, target: bytes, headers: list[tuple[bytes, bytes]], client: str) -> bytes | None:
-        """The answer of status 200 to a GET, from its own headers on; None to leave it to the application."""
+    def answer(
+        self, target: bytes, headers: list[tuple[bytes, bytes]], client: str, *, sends_files: bool
+    ) -> Answer | None:
+        """The answer to a GET; None to leave it to the application. `sends_files`: whether it may have a file."""
         ...
 
 
@@ -51,6 +72,8 @@ class Protocol(HttpToolsProtocol):
         self._head_timer: asyncio.TimerHandle | None = None
         self._head_size = 0
         self._is_in_head, self._is_refused, self._is_answered = True, False, False
+        self._handover: Handover | None = None
+        self._closes = False
 
     # A slow or endless head must hold neither a connection nor memory for long.
 
@@ -101,6 +124,8 @@ class Protocol(HttpToolsProtocol):
         """The client has gone, or the connection was closed by us."""
         self._forget_head_timer()
         super().connection_lost(exc)
+        if self._handover is not None:
+            self._handover.stop(ConnectionResetError("the client has gone"))
         for sender in tuple(self._senders):
             sender.connection_lost(exc)
 
@@ -121,19 +146,79 @@ class Protocol(HttpToolsProtocol):
 
     def _answer_at_once(self) -> bool:
         """Whether a request was answered by the shortcut: a plain GET, of a client that has read what came before."""
+        if self._handover is not None:
+            # A client that does not wait for its answers: uvicorn queues its requests behind a response under way.
+            if self.cycle is None or self.cycle.response_complete:
+                self.cycle = self._response_under_way()
+            return False
         parser = self.parser
-        if parser.get_method() != b"GET" or parser.get_http_version() != "1.1" or not parser.should_keep_alive():
+        if parser.get_method() != b"GET" or parser.get_http_version() != "1.1":
             return False
         if (self.cycle is not None and not self.cycle.response_complete) or self.transport.get_write_buffer_size():
             return False
-        answer = self._shortcut.answer(self.url, self.headers, self.client[0] if self.client else "")
+        client = self.client[0] if self.client else ""
+        answer = self._shortcut.answer(self.url, self.headers, client, sends_files=not is_ssl(self.transport))
         if answer is None:
             return False
         self._is_answered = True
+        self._closes = not parser.should_keep_alive()
         general = b"".join(b"%b: %b\r\n" % header for header in self.server_state.default_headers)
-        self.transport.write(_OK + general + answer)
-        self.on_response_complete()
+        head = b"".join((_STATUS[answer.status], general, b"connection: close\r\n" * self._closes, answer.head))
+        if answer.descriptor >= 0:
+            self._send_file(head, answer)
+        else:
+            self.transport.write(head)
+            self._after_answer()
         return True
+
+    def _response_under_way(self) -> RequestResponseCycle:
+        return RequestResponseCycle(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=[],
+            message_event=asyncio.Event(),
+            expect_100_continue=False,
+            keep_alive=True,
+            on_response=lambda: None,
+        )
+
+    def _send_file(self, head: bytes, answer: Answer) -> None:
+        theirs = self.transport.get_extra_info("socket")
+        try:
+            own = socket.fromfd(theirs.fileno(), theirs.family, theirs.type)
+        except OSError:  # there are too many open files
+            os.close(answer.descriptor)
+            self.transport.abort()
+            return
+
+        def done(error: Exception | None) -> None:
+            self._handover = None
+            os.close(answer.descriptor)
+            answer.ended()
+            if error is None:
+                self._after_answer()
+            else:
+                self.transport.abort()
+            own.close()
+
+        self._handover = Handover(self.loop, self.transport, own, self._silence, done)
+        self._handover.start(answer.descriptor, answer.offset, answer.count, head)
+
+    def _after_answer(self) -> None:
+        self.on_response_complete()
+        if self._closes:
+            self.transport.close()
+
+    def shutdown(self) -> None:
+        """The server ends: a file that is being sent is sent to its end."""
+        if self._handover is not None:
+            self._closes = True
+        else:
+            super().shutdown()
 
     # Files
 

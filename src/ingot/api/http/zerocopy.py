@@ -1,8 +1,4 @@
-"""ASGI's `http.response.zerocopysend` for uvicorn: files go from the page cache to the socket by sendfile(2).
-
-Their bytes never enter this process: a client costs no buffer and no thread, however slow it is. The event loop says
-when a socket takes more, and what it takes is handed over at once; only what has to come from the disk first is handed
-over by a thread, so that a slow disk holds up nobody else.
+"""ASGI's `http.response.zerocopysend` for uvicorn: files go from the page cache to the socket (see `handover`).
 
 A second extension, `ingot.response.delivered`, tells whether the client has got every byte.
 """
@@ -19,16 +15,15 @@ from typing import Any, Self
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from ingot.api.http.handover import Handover, give_up
+
 ZEROCOPY = "http.response.zerocopysend"
 DELIVERED = "ingot.response.delivered"
-#: Bytes after which the other clients have their turn.
-_TURN = 1 << 20
 #: Seconds between looks at what the client's side has not confirmed yet.
 _FIRST_LOOK, _LAST_LOOK = 0.002, 0.25
 #: A kernel with bytes for a program that has gone breaks the connection. One that is silent for so many seconds with
 #: every byte confirmed counts as well: as long as idle connections are kept.
 _REGRET_SECONDS = 30.0
-_PROBE = [bytearray(1)]
 #: The states (linux/tcp.h) in which the other side has closed: TIME_WAIT, CLOSE, CLOSE_WAIT, LAST_ACK, CLOSING.
 _CLOSE = 7
 _CLOSED_BY_PEER = frozenset({6, _CLOSE, 8, 9, 11})
@@ -45,10 +40,8 @@ class FileSender:
         self._socket: socket.socket | None = None
         self._news: asyncio.Future[bool] | None = None
         self._is_over = self._is_broken = self._goes_on = False
-        self._is_last = False  # nothing of the response's content comes after what is being handed over
-        self._error: OSError | None = None
-        self._file = -1
-        self._position = self._end = 0
+        self._is_handed_over = False  # all of the response's content
+        self._handover: Handover | None = None
 
     def extensions(self) -> dict[str, dict[str, Any]]:
         """What the application finds in its scope."""
@@ -68,11 +61,13 @@ class FileSender:
         self._is_over, self._is_broken = True, error is not None
         if not self._cycle.response_complete:
             self._cycle.disconnected = True
+        if self._handover is not None:
+            self._handover.stop(ConnectionResetError("the client has gone"))
         self._wake()
 
     def client_goes_on(self) -> None:
         """Another request begins: who has confirmed every byte has also read them."""
-        is_handed_over = self._cycle.response_complete or (self._is_last and self._position == self._end)
+        is_handed_over = self._cycle.response_complete or self._is_handed_over
         if is_handed_over and self._socket is not None and self._unconfirmed() == 0:
             self._goes_on = True
             self._wake()
@@ -114,8 +109,8 @@ class FileSender:
         if cycle.scope["method"] != "HEAD":
             if count > cycle.expected_content_length:
                 raise RuntimeError("Response content longer than Content-Length")
-            self._is_last = count == cycle.expected_content_length
-            await self._send_file(descriptor, offset, count)
+            is_last = count == cycle.expected_content_length
+            await self._send_file(descriptor, offset, count, is_last=is_last)
             cycle.expected_content_length -= count
         if not message.get("more_body", False):
             await cycle.send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -170,17 +165,32 @@ class FileSender:
 
     # Handing over
 
-    async def _send_file(self, descriptor: int, offset: int, count: int) -> None:
+    async def _send_file(self, descriptor: int, offset: int, count: int, *, is_last: bool) -> None:
         await self._flush()
-        self._file, self._position, self._end = descriptor, offset, offset + count
-        while self._position < self._end:
-            self._require_client()
-            if self._is_cached():
-                self._hand_over()
+        result: asyncio.Future[None] = self._loop.create_future()
+
+        def done(error: Exception | None) -> None:
+            self._handover = None
+            self._is_handed_over = is_last and error is None
+            if error is None:
+                result.set_result(None)
             else:
-                await self._hand_over_in_thread()
-            if self._position < self._end:
-                await self._while_writable()
+                result.set_exception(error)
+
+        self._handover = Handover(self._loop, self._cycle.transport, self._own_socket(), self._silence, done)
+        self._handover.start(descriptor, offset, count)
+        try:
+            if not result.done():
+                await asyncio.wait([result])
+        except asyncio.CancelledError:
+            # Whatever happens here: no thread may use descriptors that are closed by then.
+            self._handover.stop(ConnectionAbortedError("the download was ended"))
+            while not result.done():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait([result])
+            result.exception()
+            raise
+        result.result()
         self._require_client()
 
     async def _flush(self) -> None:
@@ -194,69 +204,11 @@ class FileSender:
                 async with asyncio.timeout(self._silence):
                     await flow.drain()
             except TimeoutError:
-                self._give_up()
+                give_up(transport, self._socket)
+                raise ConnectionAbortedError("the client takes nothing") from None
             finally:
                 transport.set_write_buffer_limits()
         self._require_client()
-
-    async def _while_writable(self) -> None:
-        """Hand over while content is in the page cache, at every turn in which the socket takes something."""
-        own = self._own_socket()
-        self._loop.add_writer(own.fileno(), self._on_writable)
-        try:
-            while True:
-                before = self._position
-                if await self._until_news(self._silence):
-                    break
-                if self._position == before:
-                    self._give_up()
-        finally:
-            self._loop.remove_writer(own.fileno())
-        if self._error is not None:
-            raise self._error
-
-    def _on_writable(self) -> None:
-        if not self._is_cached():
-            self._wake()
-            return
-        try:
-            self._hand_over()
-        except OSError as error:
-            self._error = error
-        if self._error is not None or self._position == self._end:
-            self._wake()
-
-    def _hand_over(self) -> None:
-        """Give the kernel what the socket takes; raises OSError when the client has gone or the file is too short."""
-        size = min(self._end - self._position, _TURN)
-        try:
-            sent = os.sendfile(self._own_socket().fileno(), self._file, self._position, size)
-        except BlockingIOError:
-            return
-        if sent == 0:
-            raise OSError(f"the file ends at byte {self._position}, before byte {self._end}")
-        self._position += sent
-
-    async def _hand_over_in_thread(self) -> None:
-        job = self._loop.run_in_executor(None, self._hand_over)
-        try:
-            await asyncio.shield(job)
-        finally:
-            # Whatever happens here: no thread may use descriptors that are closed by then.
-            while not job.done():
-                with contextlib.suppress(asyncio.CancelledError):
-                    await asyncio.wait([job])
-
-    def _is_cached(self) -> bool:
-        """Whether the next turn's content is in memory, as far as the file system tells."""
-        last = min(self._position + _TURN, self._end) - 1
-        try:
-            os.preadv(self._file, _PROBE, last, os.RWF_NOWAIT)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
-        return True
 
     def _own_socket(self) -> socket.socket:
         """A copy of the socket: the loop lets us watch it, and its number stays ours when theirs is closed."""
@@ -269,10 +221,3 @@ class FileSender:
     def _require_client(self) -> None:
         if self._is_over or self._cycle.transport.is_closing():
             raise ConnectionResetError("the client has gone")
-
-    def _give_up(self) -> None:
-        """Break the connection to a client that takes nothing: our kernel keeps nothing for it either."""
-        if self._socket is not None:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self._cycle.transport.abort()
-        raise ConnectionAbortedError("the client takes nothing")

@@ -21,8 +21,8 @@ def _vmdk(source: Source, output: Path) -> None:
     vmdk.write_sparse(source.disk, output, uuid=source.disk_uuid(), on_progress=source.on_progress)
 
 
-def _vdi(source: Source, output: Path) -> None:
-    vdi.write_vdi(source.disk, output, uuid=source.disk_uuid(), on_progress=source.on_progress)
+def _vdi(source: Source, output: Path) -> str:
+    return vdi.write_vdi(source.disk, output, uuid=source.disk_uuid(), on_progress=source.on_progress)
 
 
 def _vhdx(source: Source, output: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from uuid import UUID
 
 from ingot.build.formats.blocks import Disk
+from ingot.build.formats.stream import hashed, write_sparse
 
 _BLOCK = 1 << 20
 _SECTOR = 512
@@ -15,22 +16,22 @@ _DYNAMIC = 1
 
 def write_vdi(
     raw: Path, output: Path, *, uuid: UUID, on_progress: Callable[[float], None] = lambda _part: None
-) -> None:
-    """Write a growing disk."""
-    with Disk(raw) as disk, output.open("wb") as file:
+) -> str:
+    """Write a growing disk in order, what is zero of it as holes; returns the SHA-256."""
+    with Disk(raw) as disk, hashed(output) as file:
         count = -(-disk.size // _BLOCK)
         data = -(-(_SECTOR + count * 4) // _BLOCK) * _BLOCK
         places, used = [_NOWHERE] * count, 0
-        for number, content in disk.blocks(_BLOCK):
-            file.seek(data + used * _BLOCK)
-            file.write(content)
+        for number in disk.present(_BLOCK):
             places[number] = used
             used += 1
+        head = _header(disk.size, count, used, data, uuid) + struct.pack(f"<{count}I", *places)
+        file.write(head)
+        file.zeros(data - len(head))
+        for number, content in disk.blocks(_BLOCK):
+            write_sparse(file, content)
             on_progress((number + 1) / count)
-        file.truncate(data + used * _BLOCK)
-        file.seek(0)
-        file.write(_header(disk.size, count, used, data, uuid))
-        file.write(struct.pack(f"<{count}I", *places))
+    return file.sha256
 
 
 def _header(size: int, count: int, used: int, data: int, uuid: UUID) -> bytes:

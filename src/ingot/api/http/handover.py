@@ -1,0 +1,152 @@
+"""Hands a part of a file over to a connection by sendfile(2), a turn at a time, as the event loop says that it takes
+more.
+
+The bytes never enter this process: a client costs no buffer, no thread and no task, however slow it is. What the
+socket takes is handed over at once; only what has to come from the disk first is handed over by a thread, so that a
+slow disk holds up nobody else.
+"""
+
+import asyncio
+import os
+import socket
+import struct
+from collections.abc import Callable
+
+#: Bytes after which the other clients have their turn.
+_TURN = 2 << 20
+_PROBE = [bytearray(1)]
+
+
+class Handover:
+    """Hands `count` bytes of a file from `offset` on over to a socket, after the bytes of `head`.
+
+    `socket` is a copy of the connection's own: the loop lets us watch it, and its number stays ours when theirs is
+    closed. `silence`: seconds after which a client that takes nothing counts as gone. `done` is called once, from then
+    on nobody uses the descriptors: with None when everything is in the kernel, or with the error that ended it.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        transport: asyncio.Transport,
+        own_socket: socket.socket,
+        silence: float,
+        done: Callable[[Exception | None], None],
+    ) -> None:
+        self._loop, self._transport, self._socket, self._silence = loop, transport, own_socket, silence
+        self._done = done
+        self._head, self._file, self._offset, self._count = b"", -1, 0, 0
+        self._error: Exception | None = None
+        self._is_over = self._is_in_thread = self._is_watching = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._before = 0
+
+    def start(self, descriptor: int, offset: int, count: int, head: bytes = b"") -> None:
+        """Begin; `done` may be called before this returns."""
+        self._head, self._file, self._offset, self._count = head, descriptor, offset, count
+        self._go_on()
+        if not self._is_over:
+            self._before = self.left
+            self._timer = self._loop.call_later(self._silence, self._look)
+
+    @property
+    def left(self) -> int:
+        """Bytes that have not been handed over yet."""
+        return self._count + len(self._head)
+
+    def stop(self, error: Exception) -> None:
+        """End it, as soon as no thread is at work for it."""
+        self._error = self._error or error
+        if not self._is_in_thread:
+            self._end()
+
+    def _go_on(self) -> None:
+        """Hand over once, then wait until the socket takes more."""
+        if not self.left:
+            self._end()
+        elif self._transport.is_closing():
+            self.stop(ConnectionResetError("the client has gone"))
+        elif self._is_cached():
+            try:
+                self._hand_over()
+            except OSError as error:
+                self.stop(error)
+            else:
+                self._end_or_watch()
+        else:
+            self._unwatch()
+            self._is_in_thread = True
+            self._loop.run_in_executor(None, self._hand_over).add_done_callback(self._after_thread)
+
+    def _after_thread(self, job: "asyncio.Future[None]") -> None:
+        self._is_in_thread = False
+        error = self._error or (job.exception() if not job.cancelled() else None)
+        if isinstance(error, Exception):
+            self.stop(error)
+        else:
+            self._end_or_watch()
+
+    def _end_or_watch(self) -> None:
+        if not self.left:
+            self._end()
+        elif not self._is_watching:
+            self._loop.add_writer(self._socket.fileno(), self._go_on)
+            self._is_watching = True
+
+    def _unwatch(self) -> None:
+        if self._is_watching:
+            self._loop.remove_writer(self._socket.fileno())
+            self._is_watching = False
+
+    def _end(self) -> None:
+        if self._is_over:
+            return
+        self._is_over = True
+        self._unwatch()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._done(self._error)
+
+    def _look(self) -> None:
+        """Give up a client that has taken nothing for too long."""
+        if self.left < self._before or self._is_in_thread:
+            self._before = self.left
+            self._timer = self._loop.call_later(self._silence, self._look)
+            return
+        give_up(self._transport, self._socket)
+        self.stop(ConnectionAbortedError("the client takes nothing"))
+
+    def _hand_over(self) -> None:
+        """Give the kernel what the socket takes; raises OSError when the client has gone or the file is too short."""
+        try:
+            if self._head:
+                sent = self._socket.send(self._head, socket.MSG_MORE if self._count else 0)
+                self._head = self._head[sent:]
+                if self._head or not self._count:
+                    return
+            sent = os.sendfile(self._socket.fileno(), self._file, self._offset, min(self._count, _TURN))
+        except BlockingIOError:
+            return
+        if sent == 0:
+            raise OSError(f"the file ends at byte {self._offset}, before {self._count} more")
+        self._offset += sent
+        self._count -= sent
+
+    def _is_cached(self) -> bool:
+        """Whether the next turn's content is in memory, as far as the file system tells."""
+        if not self._count:
+            return True
+        try:
+            os.preadv(self._file, _PROBE, self._offset + min(_TURN, self._count) - 1, os.RWF_NOWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        return True
+
+
+def give_up(transport: asyncio.Transport, own_socket: socket.socket | None) -> None:
+    """Break the connection to a client that takes nothing: our kernel keeps nothing for it either."""
+    if own_socket is not None:
+        own_socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
