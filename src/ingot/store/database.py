@@ -8,10 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_SECONDS = 30
+#: PostgreSQL ends the transaction of a process that is silent in the middle of it for so long: what one that hangs has
+#: locked must not stay locked. Nothing of ours takes that long between two statements.
+_IDLE_SECONDS = 120
+_IDLE_STATE = "25P03"
 #: Numbers of the locks for `exclude_others`: who migrates, who adds or removes artifacts, who sweeps the queue,
 #: who counts downloads.
 MIGRATION_LOCK = 4_711_001
@@ -42,6 +47,8 @@ class Database:
         self._watching_lock = threading.Lock()
         if self.is_sqlite:
             _set_up_sqlite(self.engine)
+        else:
+            _set_up_postgresql(self.engine)
 
     @contextmanager
     def transaction(self, *, read_only: bool = False) -> Iterator[Session]:
@@ -122,6 +129,20 @@ def _committing(session: Session) -> Iterator[None]:
         session.rollback()
         raise
     session.commit()
+
+
+def _set_up_postgresql(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def connected(connection: Any, _record: object) -> None:
+        connection.execute(f"SET idle_in_transaction_session_timeout = '{_IDLE_SECONDS}s'")
+        connection.commit()
+
+    @event.listens_for(engine, "handle_error")
+    def failed(context: Any) -> Exception | None:
+        # The driver counts the end for silence among mistakes of the program; it is a connection that was lost.
+        if getattr(context.original_exception, "sqlstate", "") != _IDLE_STATE:
+            return None
+        return OperationalError(context.statement, None, context.original_exception, connection_invalidated=True)
 
 
 def _set_up_sqlite(engine: Engine) -> None:

@@ -4,17 +4,20 @@ import datetime as dt
 import subprocess
 import sys
 import threading
+import uuid
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import MetaData, func, insert, select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
+from ingot.store import database as database_module
 from ingot.store.base import Base, now
 from ingot.store.database import ARTIFACT_LOCK, Database
 from ingot.store.tables import Appliance, BootScript, Organisation, Role, RoleEntitlement, User
+from tests.faults.postgres import Postgres
 
 _MIGRATE = "import sys; from ingot.store.database import Database; Database(sys.argv[1]).migrate()"
 
@@ -141,3 +144,30 @@ def test_readers_do_not_wait_for_a_writer(database: Database) -> None:
         session.flush()
         assert _names(database) == ["one"]
     assert _names(database) == ["one", "two"]
+
+
+def test_a_process_that_hangs_in_a_transaction_locks_nothing_for_long(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "_IDLE_SECONDS", 1)
+    url = postgres.new_database(f"idle_{uuid.uuid4().hex}")
+    hanging, others = Database(url), Database(url)
+    hanging.migrate()
+    with others.transaction() as session:
+        session.add(Organisation(name="locked"))
+    locked = select(Organisation).where(Organisation.name == "locked").with_for_update()
+
+    def hang() -> None:
+        with hanging.transaction() as session:
+            session.execute(locked)
+            with others.transaction() as other:  # waits for the lock, and gets it
+                other.scalars(locked).one().name = "free"
+            session.execute(text("SELECT 1"))
+
+    with pytest.raises(OperationalError):
+        hang()
+    assert _names(others) == ["free"]
+    with hanging.transaction() as session:  # good again
+        session.execute(text("SELECT 1"))
+    hanging.close()
+    others.close()
