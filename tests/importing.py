@@ -11,9 +11,10 @@ from ingot.jobs.appliance_export import ApplianceExportJob
 from ingot.jobs.appliance_import import ApplianceImportJob
 from ingot.jobs.job import Job, Workplace
 from ingot.services import appliance_exports, appliance_imports, attempts, first_start
+from ingot.services.deliveries import Delivery
 from ingot.services.templates import template_of
 from ingot.settings import Settings
-from ingot.store.artifacts import LocalArtifacts
+from ingot.store.artifacts import Course, LocalArtifacts
 from ingot.store.database import Database
 from ingot.store.tables import Appliance, ApplianceExport, ApplianceImport, User
 
@@ -84,9 +85,11 @@ class Importer:
             place = Workplace(attempt, scratch, self._artifacts, Settings(data_dir=self._data), b"")
             command = job.command(session, place)
         assert command is not None
+        self._artifacts.bring(place.needs, Course())
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         assert done.returncode == 0, (done.stdout, done.stderr)
         with self.database.transaction() as session:
             job.keep(session, place, {})
+            Delivery(self.database, self._artifacts, job.contents(place, {})).enter(session)
             session.flush()
             attempts.finish(session, attempt.id, attempt.token or "", "done", message="")

@@ -72,6 +72,31 @@ class Settings(BaseSettings):
         default=None,
         description="`nginx` when the server stands behind nginx with deploy/nginx.conf: nginx then sends the files.",
     )
+    artifacts: str | None = Field(
+        default=None,
+        pattern=r"^s3://[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9](/[A-Za-z0-9._/-]*)?$",
+        description="Where images and other files are kept: s3://BUCKET or s3://BUCKET/PREFIX; without it, in the "
+        "data directory.",
+    )
+    s3_endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/?#\s]+/?$",
+        description="The address of what speaks S3; without it, Amazon's.",
+    )
+    s3_public_endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/?#\s]+/?$",
+        description="The address by which those who download reach the same; without it, as the server does.",
+    )
+    s3_region: str | None = Field(
+        default=None, description="The bucket's region; without it, what AWS_DEFAULT_REGION or the profile says."
+    )
+    s3_link_lifetime: int = Field(
+        default=300,
+        ge=10,
+        le=7 * 86400,
+        description="Seconds within which a download has to begin that was sent to the bucket.",
+    )
     lease_seconds: int = Field(default=20, description="Seconds of silence after which a worker counts as lost.")
     parallel_builds: int = Field(default=2, description="Builds that a worker runs at once.")
     parallel_publications: int = Field(default=4, description="Publications that a worker uploads at once.")
@@ -116,6 +141,24 @@ class Settings(BaseSettings):
             raise ValueError(
                 "INGOT_DOWNLOADS_PER_OBJECT and INGOT_DOWNLOADS_PER_USER cannot be kept when nginx sends the files: "
                 "leave them out and use limit_conn, as deploy/nginx.conf shows"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _who_sends_is_clear(self) -> Self:
+        if self.artifacts is None:
+            return self
+        if self.accelerated_downloads:
+            raise ValueError(
+                f"INGOT_ACCELERATED_DOWNLOADS={self.accelerated_downloads} cannot send what lies in "
+                f"{self.artifacts}: leave it out (those who download fetch from the bucket itself), or leave out "
+                "INGOT_ARTIFACTS"
+            )
+        limits = ("downloads_per_object", "downloads_per_user", "download_rate_per_object", "download_rate_per_user")
+        if kept := [f"INGOT_{name}".upper() for name in limits if getattr(self, name)]:
+            raise ValueError(
+                f"{' and '.join(kept)} cannot be kept when those who download fetch from {self.artifacts} itself: "
+                "leave them out, or leave out INGOT_ARTIFACTS"
             )
         return self
 

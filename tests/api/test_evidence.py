@@ -15,6 +15,7 @@ from sqlalchemy import select
 
 from ingot.build.evidence import dsse
 from ingot.services import attempts, evidence, stage_timings
+from ingot.services.deliveries import Delivery
 from ingot.settings import Settings
 from ingot.store.artifacts import LocalArtifacts
 from ingot.store.tables import Image
@@ -60,7 +61,9 @@ def keep(site: Site, tmp_path: Path) -> Callable[..., dict[str, str]]:
                 attempts.finish(session, attempt.id, attempt.token or "", "cancelled", message="")
                 attempt = attempts.claim(session, "test", 60, ["generate"])
             assert attempt is not None
-            evidence.keep(session, LocalArtifacts(site.directory / "artifacts"), row, record)
+            store = LocalArtifacts(site.directory / "artifacts")
+            Delivery(site.database, store, evidence.contents(record)).enter(session)
+            evidence.keep(session, row, record)
             attempts.finish(session, attempt.id, attempt.token or "", state, message="", error="It failed.")
             stage_timings.observe(session, {"install": 3.0, "disk": 0.2})
             return {one.name: one.sha256 for one in evidence.of_image(session, row)}

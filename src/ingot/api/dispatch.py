@@ -2,6 +2,9 @@
 
 from collections.abc import Awaitable, Callable
 
+import anyio
+import anyio.to_thread
+from anyio.lowlevel import RunVar
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -12,11 +15,14 @@ from ingot.api.errors import PreconditionFailedError, TooLargeError
 from ingot.api.operation import Call, Login, Operation, Server
 from ingot.messages.base import Message, UForgeObject
 from ingot.services.artifacts import sweep
+from ingot.services.deliveries import Delivery
 from ingot.services.errors import InvalidError
 from ingot.services.users import owner_for, require_entitlement
 from ingot.store.artifacts import ArtifactDraft
 
 _CHUNK = 1 << 20
+_DELIVERY_THREADS = 16
+_deliveries: RunVar[anyio.CapacityLimiter] = RunVar("_deliveries")
 COMMON_HEADERS = {
     "Cache-Control": "private, no-cache",
     "Content-Language": "en",
@@ -33,7 +39,8 @@ def endpoint(operation: Operation, server: Server) -> Callable[[Request], Awaita
             return await _receive(operation, server, request)
         limit = operation.upload or server.settings.largest_body
         content = b"" if request.method in ("GET", "HEAD") else await _read_body(request, limit)
-        return await run_in_threadpool(_answer, operation, server, request, content)
+        answer = _keep_and_answer if operation.keep else _answer
+        return await run_in_threadpool(answer, operation, server, request, content)
 
     return handle
 
@@ -54,12 +61,51 @@ async def _receive(operation: Operation, server: Server, request: Request) -> Re
                 buffer.clear()
         await run_in_threadpool(draft.write, bytes(buffer))
         await run_in_threadpool(draft.sync)
+        # Sending it elsewhere takes long: all other requests share the usual threads.
+        limiter = _threads_for_deliveries() if server.artifacts.is_remote else None
+        return await anyio.to_thread.run_sync(
+            _deliver_and_answer, operation, server, request, b"", draft, limiter=limiter
+        )
+
+
+def _keep_and_answer(operation: Operation, server: Server, request: Request, content: bytes) -> Response:
+    """Answer with a small file in the body."""
+    _admit_to_upload(operation, server, request)
+    with server.artifacts.draft() as draft:
+        draft.write(content)
+        return _deliver_and_answer(operation, server, request, content, draft)
+
+
+def _deliver_and_answer(
+    operation: Operation, server: Server, request: Request, content: bytes, draft: ArtifactDraft
+) -> Response:
+    """Have a file where contents are kept, then answer; what the answer does not take is removed."""
+    sha256 = draft.result().sha256
+    if not server.artifacts.is_remote:
         try:
-            return await run_in_threadpool(_answer, operation, server, request, b"", draft)
+            return _answer(operation, server, request, content, draft)
         except BaseException:
             if draft.is_kept:
-                await run_in_threadpool(sweep, server.database, server.artifacts, {draft.result().sha256})
+                sweep(server.database, server.artifacts, {sha256})
             raise
+    delivery = Delivery(server.database, server.artifacts, {sha256: draft.path})
+    try:
+        delivery.send(lambda _course: None)
+        return _answer(operation, server, request, content, draft, delivery)
+    except BaseException:
+        delivery.is_entered = False
+        raise
+    finally:
+        delivery.close()
+
+
+def _threads_for_deliveries() -> anyio.CapacityLimiter:
+    try:
+        return _deliveries.get()
+    except LookupError:
+        limiter = anyio.CapacityLimiter(_DELIVERY_THREADS)
+        _deliveries.set(limiter)
+        return limiter
 
 
 def _admit_to_upload(operation: Operation, server: Server, request: Request) -> None:
@@ -84,9 +130,14 @@ async def _read_body(request: Request, limit: int) -> bytes:
 
 
 def _answer(
-    operation: Operation, server: Server, request: Request, content: bytes, received: ArtifactDraft | None = None
+    operation: Operation,
+    server: Server,
+    request: Request,
+    content: bytes,
+    received: ArtifactDraft | None = None,
+    delivery: Delivery | None = None,
 ) -> Response:
-    call = Call(server, request, content, received=received)
+    call = Call(server, request, content, received=received, delivery=delivery)
     if not operation.authenticated:
         return _run(operation, call)
     if operation.own_transactions:

@@ -15,7 +15,8 @@ from ingot.api import negotiation
 from ingot.messages.codec import MalformedMessageError
 from ingot.messages.common import LocalizedMessage, UForgeError
 from ingot.services import errors as services
-from ingot.store.artifacts import ArtifactError
+from ingot.services.claims import ClaimLostError
+from ingot.store.artifacts import ArtifactError, StoreAwayError
 from ingot.store.base import now
 
 #: Query parameters whose values are secrets: no message and no log shows them.
@@ -77,6 +78,10 @@ def error_response(request: Request, error: Exception) -> Response:
             headers["Retry-After"] = str(_RETRY_SECONDS)
     elif isinstance(error, MalformedMessageError):
         status, message, message_id = 400, str(error), "ERROR.MESSAGE.MALFORMED"
+    elif isinstance(error, (StoreAwayError, ClaimLostError)):
+        status, message_id, message = 503, "ERROR.STORAGE.AWAY", str(error) or "The file got lost. Send it again."
+        headers["Retry-After"] = str(_RETRY_SECONDS)
+        _log.error("the place for artifacts is away", path=request.url.path, error=str(error))
     elif isinstance(error, ArtifactError):
         status, message, message_id = 507, str(error), "ERROR.STORAGE.FULL"
     elif isinstance(error, IntegrityError):

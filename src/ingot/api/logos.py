@@ -8,7 +8,6 @@ from ingot.api.operation import Call
 from ingot.services import logos
 from ingot.services.errors import NotFoundError
 from ingot.store import tables
-from ingot.store.database import ARTIFACT_LOCK
 
 Bearer = tables.TargetFormat | tables.TargetPlatform
 
@@ -16,11 +15,8 @@ Bearer = tables.TargetFormat | tables.TargetPlatform
 def upload(call: Call, row: Bearer) -> None:
     """Give it the logo in the body; one before is replaced."""
     call.number("logoId")
-    call.server.database.exclude_others(call.session, ARTIFACT_LOCK)
-    with call.server.artifacts.writer() as writer:
-        writer.write(call.content)
     name = str(call.request.path_params["fileName"])
-    call.sweep(logos.put_shared(call.session, row, name, writer.result()))
+    call.sweep(logos.put_shared(call.session, row, name, call.keep_received()))
 
 
 def remove(call: Call, row: Bearer) -> None:
@@ -37,7 +33,7 @@ def fetch(call: Call, row: Bearer) -> Response:
         object_id=row.id,
         owner_id=call.user.id,
         file_name=row.logo_name or "",
-        path=call.server.artifacts.path(row.logo_sha256 or ""),
+        artifacts=call.server.artifacts,
         size=row.logo_size or 0,
         sha256=row.logo_sha256 or "",
         last_modified=row.last_modified,

@@ -6,6 +6,7 @@ and its answer written, and its line in the coverage report.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
@@ -18,6 +19,7 @@ from ingot.api.downloads.remembered import RememberedDownloads
 from ingot.api.downloads.transfers import Transfers
 from ingot.messages.base import Message
 from ingot.services.artifacts import sweep
+from ingot.services.deliveries import Delivery
 from ingot.services.errors import NotFoundError
 from ingot.services.secrets import Vault
 from ingot.settings import Settings
@@ -47,7 +49,7 @@ class Call:
     """One request to an operation.
 
     `content` is the body's bytes, `message` the body read as the operation's message type; of operations that
-    `stream` theirs, it was `received` instead. Operations that need a
+    `stream` or `keep` theirs, it was `received`. Operations that need a
     login run inside a transaction: `session`, `user` (who acts) and `owner` (the user of the path's {uid}) are theirs.
     """
 
@@ -56,6 +58,7 @@ class Call:
     content: bytes = b""
     message: Message | None = None
     received: ArtifactDraft | None = None
+    delivery: Delivery | None = None
     login: "Login | None" = None
     after_commit: list[Callable[[], None]] = field(default_factory=list)
 
@@ -85,7 +88,17 @@ class Call:
         if self.received is None:
             raise RuntimeError("the operation receives no file")
         self.server.database.exclude_others(self.session, ARTIFACT_LOCK)
-        return self.received.keep()
+        stored = self.received.keep()
+        if self.delivery is not None:
+            self.delivery.enter(self.session)
+        return stored
+
+    @property
+    def received_path(self) -> Path:
+        """Where the file that was sent lies on this machine."""
+        if self.received is None:
+            raise RuntimeError("the operation receives no file")
+        return self.received.path
 
     def sweep(self, hashes: set[str]) -> None:
         """Remove stored contents, once this transaction is committed, if nothing refers to them then."""
@@ -126,9 +139,10 @@ Handler = Callable[[Call], Message | Response | None]
 
 @dataclass(frozen=True)
 class Operation:
-    """A declared operation. `upload` is the largest body in bytes for operations that take a file; an `optional_body`
-    may be empty. One that `stream`s takes files of any size, which go to the artifacts while they come. One with
-    `own_transactions` is called outside any: it waits for others, and holds none meanwhile.
+    """A declared operation. `upload` is the largest body in bytes for operations that take a file, which goes to the
+    artifacts with `keep`; an `optional_body` may be empty. One that `stream`s takes files of any size, which go to
+    the artifacts while they come. One with `own_transactions` is called outside any: it waits for others, and holds
+    none meanwhile.
     """
 
     name: str
@@ -143,6 +157,7 @@ class Operation:
     query: tuple[str, ...]
     authenticated: bool
     upload: int | None
+    keep: bool
     optional_body: bool
     own_transactions: bool
     stream: bool
@@ -173,6 +188,7 @@ class Chapter:
         query: tuple[str, ...] = (),
         authenticated: bool = True,
         upload: int | None = None,
+        keep: bool = False,
         optional_body: bool = False,
         own_transactions: bool = False,
         stream: bool = False,
@@ -194,6 +210,7 @@ class Chapter:
                     query=query,
                     authenticated=authenticated,
                     upload=upload,
+                    keep=keep,
                     optional_body=optional_body,
                     own_transactions=own_transactions,
                     stream=stream,

@@ -17,8 +17,8 @@ from ingot.api.observed import RequestJournal
 from ingot.api.operation import Server
 from ingot.services.secrets import server_secret, vault
 from ingot.settings import Settings
-from ingot.store.artifacts import LocalArtifacts
 from ingot.store.database import Database
+from ingot.store.stores import artifacts_of
 
 #: Downloads that are under way when the server is asked to stop have so many seconds.
 GRACE_SECONDS = 15
@@ -30,7 +30,7 @@ def make_server(settings: Settings, database: Database) -> Server:
     return Server(
         settings=settings,
         database=database,
-        artifacts=LocalArtifacts(settings.directory / "artifacts"),
+        artifacts=artifacts_of(settings),
         secret=server_secret(settings),
         vault=opened,
         authenticator=Authenticator(opened),

@@ -24,7 +24,9 @@ from ingot.logs import set_up_logs
 from ingot.process import raise_file_limit
 from ingot.services import first_start
 from ingot.settings import Settings
+from ingot.store.artifacts import ArtifactError
 from ingot.store.database import MIGRATION_LOCK, Database
+from ingot.store.stores import require_usable
 
 _log = structlog.get_logger()
 _POLL_SECONDS = 0.2
@@ -40,6 +42,7 @@ def serve(host: str, port: int, data_dir: Path | None, processes: int | None) ->
     set_up_logs()
     raise_file_limit()
     _make_data_dir(settings)
+    _try_artifacts(settings)
     listener = _listen(host, port)
     database, password = _open_database(settings)
     _introduce(settings, listener, password)
@@ -133,6 +136,13 @@ def _make_data_dir(settings: Settings) -> None:
         fail(
             f"The data directory {settings.directory} cannot be written: {error.strerror}. Choose one: --data-dir DIR"
         )
+
+
+def _try_artifacts(settings: Settings) -> None:
+    try:
+        require_usable(settings)
+    except ArtifactError as error:
+        fail(str(error))
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -5,6 +5,7 @@ import hmac
 import os
 import secrets
 from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import IO, Any, TypeVar, cast
 from urllib.parse import quote, urlencode, urlsplit
@@ -12,6 +13,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import httpx
 
 from ingot import __version__
+from ingot.client import redirects
 from ingot.client.download import Progress, Source, download
 from ingot.client.errors import RefusedError, UnreachableError
 from ingot.client.login import Login
@@ -54,7 +56,7 @@ class Connection:
 
     def content(self, path: str, query: Mapping[str, str] | None = None) -> tuple[bytes, Mapping[str, str]]:
         """Read something that is no object: its bytes, and the answer's headers."""
-        response = self._request("GET", path, query=query, accept=_CONTENT)
+        response = self._request("GET", path, query=query, accept=_CONTENT, follow=True)
         return response.content, response.headers
 
     def post(
@@ -84,7 +86,8 @@ class Connection:
         draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
         headers = {"Accept": _CONTENT}
         try:
-            with draft.open("xb") as file, self._client.stream("GET", self.address(path), headers=headers) as response:
+            request = self._client.build_request("GET", self.address(path), headers=headers)
+            with draft.open("xb") as file, closing(redirects.send(self._client, request)) as response:
                 if not response.is_success:
                     response.read()
                     raise _refusal(self.login.url, response)
@@ -107,15 +110,20 @@ class Connection:
         body: Message | IO[bytes] | None = None,
         query: Mapping[str, str] | None = None,
         accept: str = _JSON,
+        *,
+        follow: bool = False,
     ) -> httpx.Response:
         content = codec.to_json(body, _declared(type(body))) if isinstance(body, Message) else body
         headers = {"Accept": accept}
         if body:
             headers["Content-Type"] = _JSON if isinstance(body, Message) else "application/octet-stream"
         try:
-            response = self._client.request(
+            request = self._client.build_request(
                 method, self.address(path), params=query or None, content=content, headers=headers
             )
+            response = redirects.send(self._client, request) if follow else self._client.send(request)
+            response.read()
+            response.close()
         except httpx.TimeoutException as error:
             raise UnreachableError(
                 f"The server {self.login.url} did not answer within {_SECONDS} seconds. Try again."
@@ -193,6 +201,8 @@ def _declared(message_type: type[Message]) -> type[Message]:
 
 
 def _refusal(url: str, response: httpx.Response) -> Exception:
+    if redirects.is_elsewhere(response, url):
+        return redirects.refusal(response)
     try:
         error = codec.from_json(response.content, UForgeError)
     except codec.MalformedMessageError:

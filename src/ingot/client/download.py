@@ -1,5 +1,6 @@
 """Downloads that survive lost connections and killed commands: what has arrived is kept and gone on from."""
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -15,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
+from ingot.client import redirects
 from ingot.client.errors import ClientError, RefusedError, UnreachableError
 
 _CHUNK = 1 << 20
@@ -136,13 +138,13 @@ def _take_in(file: IO[bytes], digest: "hashlib._Hash") -> None:
 def _fetch_rest(
     client: httpx.Client, source: Source, file: IO[bytes], digest: "hashlib._Hash", progress: Progress
 ) -> None:
-    tries = 0
+    tries, again = 0, False
     while file.tell() < source.size:
         before = file.tell()
         try:
-            _fetch_once(client, source, file, digest, progress)
+            _fetch_once(client, source, file, digest, progress, again=again)
         except (httpx.TransportError, UnreachableError) as error:
-            tries = 0 if file.tell() > before else tries + 1
+            tries, again = 0 if file.tell() > before else tries + 1, True
             if tries >= _MOST_TRIES:
                 reason = str(error) or type(error).__name__
                 raise UnreachableError(
@@ -153,16 +155,22 @@ def _fetch_rest(
 
 
 def _fetch_once(
-    client: httpx.Client, source: Source, file: IO[bytes], digest: "hashlib._Hash", progress: Progress
+    client: httpx.Client,
+    source: Source,
+    file: IO[bytes],
+    digest: "hashlib._Hash",
+    progress: Progress,
+    *,
+    again: bool,
 ) -> None:
     """Append what one request gives."""
     offset = file.tell()
     headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
-    if offset:
+    # A key may be used up though nothing has come yet: from then on it opens what is resumed alone.
+    if offset or again:
         headers |= {"Range": f"bytes={offset}-", "If-Range": f'"{source.sha256}"'}
-    with client.stream(
-        "GET", source.url, headers=headers, timeout=_SILENCE_SECONDS, follow_redirects=True
-    ) as response:
+    request = client.build_request("GET", source.url, headers=headers, timeout=_SILENCE_SECONDS)
+    with contextlib.closing(redirects.send(client, request)) as response:
         _require_content(response, source, offset)
         for chunk in response.iter_bytes(_CHUNK):
             file.write(chunk)
@@ -178,8 +186,10 @@ def _require_content(response: httpx.Response, source: Source, offset: int) -> N
     if status >= 500 or status == 429:
         raise UnreachableError(f"the server answered {status}")
     wanted = f"bytes {offset}-{source.size - 1}/{source.size}"
-    if status == 206 and offset and response.headers.get("content-range") == wanted:
+    if status == 206 and response.headers.get("content-range") == wanted:
         return
+    if redirects.is_elsewhere(response, source.url) and status not in (200, 206):
+        raise redirects.refusal(response)
     if status == 200 and not offset:
         return
     if status in (200, 206, 412, 416):

@@ -1,6 +1,7 @@
 """The export of appliances as archives."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 from sqlalchemy.orm import Session
@@ -24,11 +25,14 @@ class ApplianceExportJob(Job):
         document, files = appliance_exports.document(row.appliance)
         return pack.command(place, "template", row.output_format, document, files)
 
+    def contents(self, place: Workplace, result: dict[str, Any]) -> Mapping[str, Path]:
+        """The archive."""
+        del result
+        return pack.contents(place)
+
     def keep(self, session: Session, place: Workplace, result: dict[str, Any]) -> set[str]:
-        """Take over the archive."""
+        """Enter the archive."""
         del result
         row = place.required_subject(session, ApplianceExport)
-        archive = pack.made(place)
-        appliance_exports.complete(session, row, archive)
-        pack.adopt(place, archive)
+        appliance_exports.complete(session, row, pack.made(place))
         return set()

@@ -4,7 +4,7 @@ The program takes the archive apart and reads its template; what it found is ent
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -38,14 +38,18 @@ class ApplianceImportJob(Job):
             return None
         return unpack.command(place, __name__, row.sha256)
 
+    def contents(self, place: Workplace, result: dict[str, Any]) -> Mapping[str, Path]:
+        """The files of the archive that its document names."""
+        del result
+        return unpack.Found(place).files()
+
     def keep(self, session: Session, place: Workplace, result: dict[str, Any]) -> set[str]:
-        """Enter the appliance, then take over its files."""
+        """Enter the appliance."""
         del result
         row = place.required_subject(session, ApplianceImport)
         found = unpack.Found(place)
         template = Template.model_validate(found.document)
         hashes = appliance_imports.complete(session, row, template, found.contents, found.path)
-        found.adopt()
         # Of bundles that were there already nothing was needed.
         return hashes | ({content.sha256 for content in found.contents.values()} if row.reuse_bundles else set())
 

@@ -4,7 +4,7 @@ The program takes the archive apart and reads its document; what it found is ent
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -34,14 +34,18 @@ class BundleImportJob(Job):
         row = place.subject(session, BundleImport)
         return None if row is None or row.sha256 is None else unpack.command(place, __name__, row.sha256)
 
+    def contents(self, place: Workplace, result: dict[str, Any]) -> Mapping[str, Path]:
+        """The files of the archive that its document names."""
+        del result
+        return unpack.Found(place).files()
+
     def keep(self, session: Session, place: Workplace, result: dict[str, Any]) -> set[str]:
-        """Enter the bundle, then take over its files."""
+        """Enter the bundle."""
         del result
         row = place.required_subject(session, BundleImport)
         found = unpack.Found(place)
         model = BundleModel.model_validate(found.document)
         bundle_transfers.complete_import(session, row, model, found.contents, found.path)
-        found.adopt()
         return set()
 
     def leftovers(self, session: Session, place: Workplace) -> set[str]:

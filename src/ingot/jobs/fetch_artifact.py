@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -41,18 +41,25 @@ class FetchArtifactJob(Job):
         file.write_text(json.dumps({"url": row.url}), encoding="utf-8")
         return [sys.executable, "-m", "ingot.jobs.fetch_artifact", str(place.scratch)]
 
+    def contents(self, place: Workplace, result: dict[str, Any]) -> Mapping[str, Path]:
+        """The file."""
+        del result
+        content, _, file = _found(place)
+        return {content.sha256: file}
+
     def keep(self, session: Session, place: Workplace, result: dict[str, Any]) -> set[str]:
-        """Take over the file."""
+        """Enter the file."""
         del result
         row = place.required_subject(session, BundleArtifact)
-        found = json.loads((place.scratch / _FOUND).read_bytes())
-        content = StoredArtifact(found["sha256"], found["md5"], found["size"])
-        file = place.scratch / found["file"]
-        path = file if file.exists() else place.artifacts.path(content.sha256)
-        hashes = bundle_artifacts.set_content(session, row, found["name"] or row.name, content, path)
-        if file.exists():  # not there: moved by a try whose transaction then failed
-            place.artifacts.adopt(file, content.sha256)
-        return hashes
+        content, name, file = _found(place)
+        return bundle_artifacts.set_content(session, row, name or row.name, content, file)
+
+
+def _found(place: Workplace) -> tuple[StoredArtifact, str | None, Path]:
+    """(What was fetched, the name it came under, where it lies)."""
+    found = json.loads((place.scratch / _FOUND).read_bytes())
+    content = StoredArtifact(found["sha256"], found["md5"], found["size"])
+    return content, found["name"], place.scratch / found["file"]
 
 
 def main(directory: Path) -> int:

@@ -1,7 +1,6 @@
 """The generation of machine images."""
 
-import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -43,16 +42,17 @@ class Generation(Job):
             raise JobError(f"The engine says that it made {built.size} bytes, but they are not there.")
         evidence.prepare(evidence.record_directory(place.scratch), place.settings)
 
-    def keep(self, session: Session, place: Workplace, result: dict[str, Any]) -> set[str]:
-        """Take over the image."""
+    def contents(self, place: Workplace, result: dict[str, Any]) -> Mapping[str, Path]:
+        """The image or its files, and its evidence."""
         built, output = BuildResult.model_validate(result), place.scratch / "image"
-        image = place.required_subject(session, Image)
-        if built.sha256 is not None and output.exists():  # not there: moved by a try whose transaction then failed
-            place.artifacts.adopt(output, built.sha256)
-        for file in built.files:
-            if (output / file.name).exists():
-                place.artifacts.adopt(output / file.name, file.sha256)
-        evidence.keep(session, place.artifacts, image, evidence.record_directory(place.scratch))
+        whole = {built.sha256: output} if built.sha256 is not None else {}
+        files = {file.sha256: output / file.name for file in built.files}
+        return {**whole, **files, **evidence.contents(evidence.record_directory(place.scratch))}
+
+    def keep(self, session: Session, place: Workplace, result: dict[str, Any]) -> set[str]:
+        """Enter the image."""
+        built, image = BuildResult.model_validate(result), place.required_subject(session, Image)
+        evidence.keep(session, image, evidence.record_directory(place.scratch))
         stage_timings.observe(session, built.timings)
         images.complete(session, image, built, place.secret, place.settings.download_key_lifetime)
         return set()
@@ -64,11 +64,15 @@ class Generation(Job):
             evidence.prepare(record, place.settings)
             record.rename(place.kept)
 
+    def failure_contents(self, place: Workplace) -> Mapping[str, Path]:
+        """The record of the build."""
+        return evidence.contents(place.kept) if place.kept.exists() else {}
+
     def keep_failure(self, session: Session, place: Workplace) -> None:
         """Keep the record of the build: its log says why it failed."""
         image = place.subject(session, Image)
         if image is not None and place.kept.exists():
-            evidence.keep(session, place.artifacts, image, place.kept)
+            evidence.keep(session, image, place.kept)
 
 
 def _request(image: Image, place: Workplace) -> BuildRequest:
@@ -78,7 +82,7 @@ def _request(image: Image, place: Workplace) -> BuildRequest:
         directory.mkdir(exist_ok=True)
     sources = {script.source for script in template.config}
     for source in sources.union(*(bundle_model.sources(bundle) for bundle in template.bundles)):
-        _link(scripts / source, place.artifacts.path(source))
+        place.need(source, scripts / source)
     target = image.target_format
     return BuildRequest.model_validate(
         {
@@ -100,8 +104,3 @@ def _request(image: Image, place: Workplace) -> BuildRequest:
             "allow_private_sources": place.settings.allow_private_sources,
         }
     )
-
-
-def _link(link: Path, target: Path) -> None:
-    with contextlib.suppress(FileExistsError):  # made by a try whose transaction then failed
-        link.symlink_to(target)

@@ -1,8 +1,8 @@
 """What a kind of job is to the worker: the program that works on an attempt, and what is kept of what it made."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from ingot.services.attempts import LostAttemptError
 from ingot.settings import Settings
-from ingot.store.artifacts import LocalArtifacts
+from ingot.store.artifacts import ArtifactStore
 from ingot.store.tables import Attempt
 
 
@@ -41,14 +41,21 @@ class Workplace:
 
     attempt: Attempt
     scratch: Path
-    artifacts: LocalArtifacts
+    artifacts: ArtifactStore
     settings: Settings
     secret: bytes
+    #: The contents that the program needs as files, by where it needs them.
+    needs: dict[Path, str] = field(default_factory=dict)
 
     @property
     def kept(self) -> Path:
         """Where a job puts what a failed attempt leaves that is worth keeping; it is there until that is entered."""
         return self.scratch.with_name(f"{self.scratch.name}.kept")
+
+    def need(self, sha256: str, path: Path) -> Path:
+        """Have a content as a file at this path when the program starts; returns the path."""
+        self.needs[path] = sha256
+        return path
 
     def subject(self, session: Session, table: type[_S]) -> _S | None:
         """What the attempt works on; None when it is gone or another attempt has taken its place."""
@@ -90,6 +97,12 @@ class Job(ABC):
         """Look at what the program says that it made. Raises JobError when that is not so."""
         del place, result
 
+    def contents(self, place: Workplace, result: dict[str, Any]) -> Mapping[str, Path]:
+        """The files that the program made and `keep` refers to, by their hashes: they are in the store, or on their
+        way with the same transaction, when that is called, and also where they are now."""
+        del place, result
+        return {}
+
     def keep(self, session: Session, place: Workplace, result: dict[str, Any]) -> set[str]:
         """Enter what the program made, in the transaction that ends the attempt; returns the hashes of contents that
         nothing may need any more. May be called again when the commit failed. Raises ServiceError or JobError when it
@@ -100,6 +113,11 @@ class Job(ABC):
     def salvage(self, place: Workplace) -> None:
         """Move what a failed attempt leaves to `place.kept`, before its scratch directory is removed."""
         del place
+
+    def failure_contents(self, place: Workplace) -> Mapping[str, Path]:
+        """The files among what was salvaged that `keep_failure` refers to, as `contents` has them."""
+        del place
+        return {}
 
     def keep_failure(self, session: Session, place: Workplace) -> None:
         """Enter what was salvaged, in the transaction that ends a failed attempt. May be called again when the commit

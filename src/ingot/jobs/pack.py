@@ -17,14 +17,15 @@ from ingot.jobs.progress import Progress, finish
 from ingot.process import die_with_parent
 from ingot.store.artifacts import StoredArtifact
 
-_REQUEST, _OUTPUT, _MADE = "request.json", "archive", "made.json"
+_REQUEST, _INPUTS, _OUTPUT, _MADE = "request.json", "inputs", "archive", "made.json"
 
 
 def command(
     place: Workplace, name: str, output_format: str, document: dict[str, Any], files: Mapping[str, str]
 ) -> Sequence[str]:
     """The program that packs a document (`name`.yml, or .json) and files: {name in the archive: hash}."""
-    paths = {path: str(place.artifacts.path(sha256)) for path, sha256 in files.items()}
+    inputs = place.scratch / _INPUTS
+    paths = {path: str(place.need(sha256, inputs / sha256)) for path, sha256 in files.items()}
     request = {"name": name, "format": output_format, "document": document, "files": paths}
     file = place.scratch / _REQUEST
     file.touch(mode=0o600)
@@ -37,11 +38,9 @@ def made(place: Workplace) -> StoredArtifact:
     return StoredArtifact(**json.loads((place.scratch / _MADE).read_bytes()))
 
 
-def adopt(place: Workplace, archive: StoredArtifact) -> None:
-    """Take over the archive that the program made."""
-    output = place.scratch / _OUTPUT
-    if output.exists():  # not there: moved by a try whose transaction then failed
-        place.artifacts.adopt(output, archive.sha256)
+def contents(place: Workplace) -> dict[str, Path]:
+    """The archive that the program made, by its hash."""
+    return {made(place).sha256: place.scratch / _OUTPUT}
 
 
 def main(directory: Path) -> int:

@@ -1,4 +1,5 @@
-"""Publish an image, or remove what an unfinished publication has left: `python -m ingot.jobs.publication ATTEMPT_ID`.
+"""Publish an image, or remove what an unfinished publication has left: `python -m ingot.jobs.publication ATTEMPT
+FILE`.
 
 The program opens the account's secrets itself: they are in no argument, no file and no environment.
 """
@@ -22,7 +23,6 @@ from ingot.services import cloud_accounts, publications
 from ingot.services.attempts import LostAttemptError
 from ingot.services.secrets import Vault, vault
 from ingot.settings import Settings
-from ingot.store.artifacts import LocalArtifacts
 from ingot.store.database import Database
 from ingot.store.tables import Attempt, Publication
 
@@ -41,7 +41,13 @@ class PublicationJob(Job):
 
     def command(self, session: Session, place: Workplace) -> Sequence[str] | None:
         """This module."""
-        return [*_COMMAND, str(place.attempt.id)] if _wanted(session, place) else None
+        row = _wanted(session, place)
+        if row is None:
+            return None
+        file = place.scratch / "image"
+        if row.image is not None and row.image.sha256 is not None:
+            place.need(row.image.sha256, file)
+        return [*_COMMAND, str(place.attempt.id), str(file)]
 
     def keep(self, session: Session, place: Workplace, result: dict[str, Any]) -> set[str]:
         """Enter the cloud's name of the image."""
@@ -65,7 +71,9 @@ class PublicationCleanup(Job):
     def command(self, session: Session, place: Workplace) -> Sequence[str] | None:
         """This module."""
         row = session.get(Publication, place.attempt.subject_id)
-        return [*_COMMAND, str(place.attempt.id)] if row is not None and row.journal is not None else None
+        if row is None or row.journal is None:
+            return None
+        return [*_COMMAND, str(place.attempt.id), os.devnull]  # nothing is sent any more
 
 
 def _wanted(session: Session, place: Workplace) -> Publication | None:
@@ -76,11 +84,11 @@ def _wanted(session: Session, place: Workplace) -> Publication | None:
 class _Work:
     """One attempt, from inside its program."""
 
-    def __init__(self, attempt_id: int) -> None:
+    def __init__(self, attempt_id: int, file: Path) -> None:
         self._settings = Settings()
         self._database = Database(self._settings.database)
         self._vault: Vault = vault(self._settings)
-        self._attempt_id = attempt_id
+        self._attempt_id, self._file = attempt_id, file
         self._say = Progress()
         self._noted = 0.0
         with self._database.transaction(read_only=True) as session:
@@ -105,9 +113,9 @@ class _Work:
         if image is None:
             if self.kind != publications.CLEANUP:
                 raise PublishError("The image of the publication is gone.")
-            return Source(Path(os.devnull), "image", 0, "", "", "", "", "")
+            return Source(self._file, "image", 0, "", "", "", "", "")
         return Source(
-            file=LocalArtifacts(self._settings.directory / "artifacts").path(image.sha256 or ""),
+            file=self._file,
             file_name=image.file_name or "image",
             size=image.size or 0,
             sha256=image.sha256 or "",
@@ -132,10 +140,10 @@ class _Work:
                 publications.note_progress(session, self._publication_id, self._attempt_id, self._token, done, total)
 
 
-def main(attempt_id: int) -> int:
+def main(attempt_id: int, file: Path) -> int:
     """Publish, or remove what was left."""
     die_with_parent()
-    work = _Work(attempt_id)
+    work = _Work(attempt_id, file)
     try:
         target = work.target()
         if work.kind == publications.CLEANUP:
@@ -149,4 +157,4 @@ def main(attempt_id: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1])))
+    sys.exit(main(int(sys.argv[1]), Path(sys.argv[2])))

@@ -5,7 +5,7 @@ import re
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,9 +21,11 @@ from ingot.jobs.job import JobError, Workplace
 from ingot.jobs.kinds import JOBS
 from ingot.services import artifacts, attempts, evidence
 from ingot.services.attempts import LostAttemptError
+from ingot.services.claims import ClaimLostError
+from ingot.services.deliveries import Beat, Delivery, carry
 from ingot.services.errors import ServiceError
 from ingot.settings import Settings
-from ingot.store.artifacts import LocalArtifacts
+from ingot.store.artifacts import ArtifactError, ArtifactStore, Course
 from ingot.store.database import ARTIFACT_LOCK, Database
 from ingot.store.tables import Attempt
 
@@ -52,11 +54,19 @@ _CANCELLED = Outcome("cancelled")
 _HANDED_BACK = Outcome("queued")
 
 
+class _EarlyError(Exception):
+    """A transfer has to stop before its end."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.state)
+        self.outcome = outcome
+
+
 class Runner:
     """One attempt from its claim to its end, in a thread of its own."""
 
     def __init__(
-        self, attempt: Attempt, database: Database, store: LocalArtifacts, settings: Settings, secret: bytes
+        self, attempt: Attempt, database: Database, store: ArtifactStore, settings: Settings, secret: bytes
     ) -> None:
         self.attempt = attempt
         self.stopping = threading.Event()
@@ -65,6 +75,8 @@ class Runner:
         self.scratch = evidence.scratch_directory(settings, attempt.id, self._token)
         self._job = JOBS[attempt.kind]
         self._place = Workplace(attempt, self.scratch, store, settings, secret)
+        self._delivery = Delivery(database, store, {})
+        self._percentage = 0
         self._log_file = settings.directory / "logs" / f"attempt-{attempt.id}.log"
 
     def run(self) -> None:
@@ -85,6 +97,7 @@ class Runner:
             # Nothing is noted: the attempt's lease runs out, and it is tried again or shown as failed.
             log.exception("attempt could not be settled", exc_info=error)
         finally:
+            self._delivery.close()
             remove_scratch(self.scratch)
             remove_scratch(self._place.kept)
 
@@ -103,8 +116,12 @@ class Runner:
             return self._work()
         except LostAttemptError:
             raise
+        except _EarlyError as early:
+            return early.outcome
         except ServiceError as error:
             return Outcome("failed", error.message)
+        except ArtifactError as error:
+            return Outcome("failed", str(error))
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 full = DiskFullError.at(self._settings.directory, "The work could not go on")
@@ -119,6 +136,7 @@ class Runner:
         argv = self._persistently(lambda session: self._job.command(session, self._place))
         if argv is None:
             return _CANCELLED
+        self._bring()
         child = Child(argv, self._log_file)
         said: dict[str, Any] = {}
         try:
@@ -153,36 +171,121 @@ class Runner:
                     "percentage": max(0, min(99, int(document["percentage"]))),
                     "message": _printable(str(document["message"]), _LONGEST_ERROR),
                 }
+                self._percentage = max(0, min(99, int(document["percentage"])))
             elif document is not None:
                 said.update(document)
-            if self.stopping.is_set():
-                return _HANDED_BACK
-            try:
-                if document is None:
-                    with self._database.transaction(read_only=True) as session:
-                        if attempts.is_cancel_requested(session, self.attempt.id):
-                            return _CANCELLED
-                if time.monotonic() - reported < _REPORT_SECONDS:
-                    continue
+            early = self._early(look=document is None)
+            if early is not None:
+                return early
+            if time.monotonic() - reported >= _REPORT_SECONDS:
                 reported = time.monotonic()
-                with self._database.transaction() as session:
-                    attempts.report(session, self.attempt.id, self._token, self._settings.lease_seconds, progress)
-                progress = {}
-            except _DATABASE_IS_AWAY as error:
-                # The work goes on; whether it still counts is seen when the database is back.
-                _log.warning("progress could not be reported", attempt=self.attempt.id, error=str(error.orig))
+                if self._report(progress):
+                    progress = {}
         return None
+
+    def _early(self, *, look: bool = True) -> Outcome | None:
+        """An outcome when the work has to stop before its end; a cancel is seen when we `look` for it."""
+        if self.stopping.is_set():
+            return _HANDED_BACK
+        try:
+            if look:
+                with self._database.transaction(read_only=True) as session:
+                    if attempts.is_cancel_requested(session, self.attempt.id):
+                        return _CANCELLED
+        except _DATABASE_IS_AWAY:
+            pass  # the report says so
+        return None
+
+    def _report(self, progress: dict[str, str | int]) -> bool:
+        """Extend the lease and note progress; returns whether the database took it."""
+        try:
+            with self._database.transaction() as session:
+                attempts.report(session, self.attempt.id, self._token, self._settings.lease_seconds, progress)
+        except _DATABASE_IS_AWAY as error:
+            # The work goes on; whether it still counts is seen when the database is back.
+            _log.warning("progress could not be reported", attempt=self.attempt.id, error=str(error.orig))
+            return False
+        return True
+
+    def _bring(self) -> None:
+        """Have what the program needs in its place."""
+        store, needs = self._place.artifacts, self._place.needs
+        if store.is_remote and needs:
+            carry(lambda course: store.bring(needs, course), self._beat("fetch", "Fetching what is needed", (0, 5)))
+        else:
+            store.bring(needs, Course())
+
+    def _deliver(self, files: Mapping[str, Path]) -> None:
+        """Send files to where contents are kept."""
+        self._delivery.close()
+        self._delivery = Delivery(self._database, self._place.artifacts, files)
+        self._delivery.send(self._beat("upload", "Storing the result", (self._percentage, 99)))
+
+    def _beat(self, stage: str, words: str, percentages: tuple[int, int]) -> Beat:
+        """Follows a transfer as `_follow` does a program."""
+        reported, most = 0.0, 0
+
+        def beat(course: Course) -> None:
+            nonlocal reported, most
+            early = self._early()
+            if early is not None:
+                raise _EarlyError(early)
+            if time.monotonic() - reported < _REPORT_SECONDS:
+                return
+            reported, most = time.monotonic(), max(most, min(course.done, course.total))
+            first, last = percentages
+            message = f"{words} ({most >> 20} of {course.total >> 20} MB)"
+            if course.trouble:
+                message += f". It is tried again: {course.trouble}"
+            percentage = first + (last - first) * most // max(1, course.total)
+            self._report({"stage": stage, "percentage": percentage, "message": _printable(message, _LONGEST_ERROR)})
+
+        return beat
 
     def _settle(self, outcome: Outcome) -> None:
         """Note the outcome; work that cannot be entered as it is has failed after all."""
-        try:
-            leftovers = self._persistently(lambda session: self._note(session, outcome))
-        except (ServiceError, JobError) as error:
-            failed = Outcome("failed", error.message, error.detail if isinstance(error, JobError) else "")
-            self._clear(failed)
-            leftovers = self._persistently(lambda session: self._note(session, failed))
+        outcome = self._delivered(outcome)
+        while True:
+            try:
+                leftovers = self._persistently(lambda session, known=outcome: self._note(session, known))  # type: ignore[misc]
+                break
+            except ClaimLostError:
+                outcome = self._delivered(outcome)
+            except (ServiceError, JobError) as error:
+                failed = Outcome("failed", error.message, error.detail if isinstance(error, JobError) else "")
+                outcome = self._failed(failed)
         if leftovers:
             artifacts.sweep(self._database, self._place.artifacts, leftovers)
+
+    def _delivered(self, outcome: Outcome) -> Outcome:
+        """The outcome, once what is to be kept of it is where contents are kept; another one when that cannot be."""
+        try:
+            if outcome.state == "done" and outcome.result is not None:
+                self._deliver(self._job.contents(self._place, outcome.result))
+            elif outcome.state == "failed":
+                self._deliver(self._job.failure_contents(self._place))
+        except _EarlyError as early:
+            if outcome.state == "done":
+                self._clear(early.outcome)
+                return early.outcome
+            self._lose_record("there was no time to store it")
+        except ArtifactError as error:
+            if outcome.state == "done":
+                return self._failed(Outcome("failed", str(error)))
+            self._lose_record(str(error))
+        return outcome
+
+    def _failed(self, outcome: Outcome) -> Outcome:
+        """What was done has failed after all."""
+        self._clear(outcome)
+        return self._delivered(outcome)
+
+    def _lose_record(self, why: str) -> None:
+        # That the attempt failed is worth more than its log.
+        _log.warning("the log of an attempt is lost", attempt=self.attempt.id, error=why)
+        self._delivery.close()
+        self._delivery = Delivery(self._database, self._place.artifacts, {})
+        remove_scratch(self._place.kept)
 
     def _note(self, session: Session, outcome: Outcome) -> set[str]:
         """Returns the hashes of contents that may be needed no more."""
@@ -194,8 +297,10 @@ class Runner:
         cancelled = attempts.report(session, self.attempt.id, self._token, self._settings.lease_seconds)
         state = "cancelled" if cancelled else outcome.state
         leftovers: set[str] = set()
+        self._delivery.is_entered = False
         if state == "done" and outcome.result is not None:
             leftovers = self._job.keep(session, self._place, outcome.result)
+            self._delivery.enter(session)
         elif state == "failed":
             self._keep_failure(session)
         attempts.finish(
@@ -212,6 +317,7 @@ class Runner:
     def _keep_failure(self, session: Session) -> None:
         try:
             self._job.keep_failure(session, self._place)
+            self._delivery.enter(session)
         except OSError as error:
             # That the attempt failed is worth more than its log.
             _log.warning("the log of an attempt is lost", attempt=self.attempt.id, error=str(error))

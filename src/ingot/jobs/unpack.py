@@ -21,9 +21,7 @@ _ARCHIVE, _FILES, _FOUND = "archive", "files", "found.json"
 
 def command(place: Workplace, module: str, sha256: str) -> Sequence[str]:
     """The program of a module that takes an archive apart."""
-    archive = place.scratch / _ARCHIVE
-    if not archive.is_symlink():  # there already: a try whose transaction then failed
-        archive.symlink_to(place.artifacts.path(sha256))
+    place.need(sha256, place.scratch / _ARCHIVE)
     return [sys.executable, "-m", module, str(place.scratch)]
 
 
@@ -78,13 +76,10 @@ class Found:
         self._place, self._files = place, found["files"]
 
     def path(self, name: str) -> Path:
-        """Where a content lies now: in its place already when the transaction of an earlier try failed."""
+        """Where a content lies."""
         unpacked: Path = self._place.scratch / _FILES / self._files[name]
-        return unpacked if unpacked.exists() else self._place.artifacts.path(self.contents[name].sha256)
+        return unpacked
 
-    def adopt(self) -> None:
-        """Take over all files."""
-        for name, file in self._files.items():
-            unpacked = self._place.scratch / _FILES / file
-            if unpacked.exists():
-                self._place.artifacts.adopt(unpacked, self.contents[name].sha256)
+    def files(self) -> dict[str, Path]:
+        """All files, by their hashes."""
+        return {content.sha256: self.path(name) for name, content in self.contents.items()}

@@ -26,14 +26,17 @@ from ingot.process import die_with_parent
 from ingot.services import appliance_exports, appliance_imports, artifacts, attempts
 from ingot.services.secrets import server_secret
 from ingot.settings import Settings
-from ingot.store.artifacts import LocalArtifacts
+from ingot.store.artifacts import ArtifactError
 from ingot.store.base import now
 from ingot.store.database import QUEUE_LOCK, Database
+from ingot.store.stores import artifacts_of
 
 LOCK_FILE = "worker.lock"
 _log = structlog.get_logger()
 _POLL_SECONDS = 0.25
 _PAUSE_SECONDS = 2.0
+#: Where contents lie elsewhere, each directory is looked at once in four hours, and uploads once in an hour.
+_REMOTE_SWEEP_SECONDS, _LEFTOVERS_EVERY = 60, 60
 _KEEP_LOGS_SECONDS = 30 * 86400
 
 
@@ -43,7 +46,7 @@ class Worker:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._database = Database(settings.database)
-        self._artifacts = LocalArtifacts(settings.directory / "artifacts")
+        self._artifacts = artifacts_of(settings)
         self._secret = server_secret(settings)
         self._host = f"{socket.gethostname()}:{settings.directory}:"
         self._name = f"{self._host}{os.getpid()}"
@@ -52,6 +55,9 @@ class Worker:
         self._is_stopping = False
         self._lock = settings.directory / LOCK_FILE
         self._sweeps = 0
+        self._dropped: set[str] = set()
+        self._sweeper: threading.Thread | None = None
+        self._swept_artifacts: float | None = None
 
     def run(self) -> None:
         """Work until asked to stop; what runs then is handed back to the queue."""
@@ -129,13 +135,39 @@ class Worker:
             forgotten = now() - dt.timedelta(seconds=self._settings.transfer_lifetime)
             hashes = appliance_exports.delete_old(session, forgotten)
             hashes |= appliance_imports.delete_old(session, forgotten)
-        if hashes:
-            artifacts.sweep(self._database, self._artifacts, hashes)
         if lost:
             _log.warning("took attempts from workers that were silent for too long", attempts=lost)
+        if self._sweeper is not None and self._sweeper.is_alive():
+            self._dropped |= hashes
+            return
+        hashes, self._dropped = hashes | self._dropped, set()
+        if not self._artifacts.is_remote:
+            self._sweep_artifacts(hashes)
+        else:
+            # A bucket may take its time, or not answer at all: nobody waits for that.
+            self._sweeper = threading.Thread(target=self._sweep_remote_artifacts, args=(hashes,), name="sweep")
+            self._sweeper.start()
+
+    def _sweep_artifacts(self, hashes: set[str]) -> None:
+        artifacts.sweep(self._database, self._artifacts, hashes)
+        if self._sweeps % _LEFTOVERS_EVERY == 0 or not self._artifacts.is_remote:
+            artifacts.sweep_leftovers(self._database, self._artifacts)
         # A little at a time: after 256 sweeps every directory of the store was looked at.
         artifacts.sweep_unreferenced(self._database, self._artifacts, f"{self._sweeps % 256:02x}")
         self._sweeps += 1
+
+    def _sweep_remote_artifacts(self, hashes: set[str]) -> None:
+        """Each look is a request that is paid for: they are rarer, unless there is something to remove."""
+        due = self._swept_artifacts is None or time.monotonic() - self._swept_artifacts >= _REMOTE_SWEEP_SECONDS
+        if not due and not hashes:
+            return
+        self._swept_artifacts = time.monotonic()
+        try:
+            self._sweep_artifacts(hashes)
+        except ArtifactError as error:
+            _log.warning("what is not needed any more could not be looked for", error=str(error))
+        except (OperationalError, InterfaceError) as error:
+            _log.warning("the database is away", error=str(error.orig))
 
     def _start_next(self) -> bool:
         busy = Counter(runner.attempt.kind for runner in self._running.values())

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import structlog
 from sqlalchemy import ColumnElement, select, true
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from ingot.store.artifacts import ArtifactStore, LocalArtifacts
+from ingot.services import claims
+from ingot.store.artifacts import ArtifactError, ArtifactStore
 from ingot.store.database import ARTIFACT_LOCK, Database
 from ingot.store.tables import (
     Appliance,
@@ -24,6 +26,7 @@ from ingot.store.tables import (
     TargetPlatform,
 )
 
+_log = structlog.get_logger()
 _UNFINISHED = select(Attempt.id).where(Attempt.state.in_(("queued", "running")))
 
 #: (Column that refers to contents, in which of its rows.)
@@ -48,23 +51,39 @@ _USES: tuple[tuple[InstrumentedAttribute[Any], ColumnElement[bool]], ...] = (
 def sweep(database: Database, artifacts: ArtifactStore, hashes: set[str]) -> None:
     """Remove the contents that nothing refers to.
 
-    It looks and removes while nobody else can add the same content; what has one open goes on reading it.
+    It looks and removes while nobody else can add the same content; what has one open goes on reading it. Where
+    contents lie elsewhere, it looks and marks them so, and removes them afterwards: one that cannot be removed now is
+    found by `sweep_unreferenced` later.
     """
+    if not hashes:
+        return
     with database.transaction() as session:
         database.exclude_others(session, ARTIFACT_LOCK)
-        for sha256 in sorted(hashes):
-            if not _is_used(session, sha256):
-                artifacts.remove(sha256)
+        if artifacts.is_remote:
+            claims.forget_expired(session)
+            hashes = hashes - claims.claimed(session, hashes)
+        unused = {sha256 for sha256 in hashes if not _is_used(session, sha256)}
+        if not artifacts.is_remote:
+            artifacts.remove_all(unused)
+        elif unused:
+            mark = claims.mark_removal(session, unused)
+    if artifacts.is_remote and unused:
+        try:
+            artifacts.remove_all(unused)
+        except ArtifactError as error:
+            # The mark stays until no request can be under way any more.
+            _log.warning("contents could not be removed; that is tried again later", error=str(error))
+            return
+        with database.transaction() as session:
+            claims.release(session, mark)
 
 
 #: Younger contents may belong to a transaction that is just ending.
 _UNREFERENCED_SECONDS = 3600
 
 
-def sweep_unreferenced(database: Database, artifacts: LocalArtifacts, prefix: str) -> None:
-    """Remove the contents of one directory of the store that a crash left without anything that refers to them,
-    and what was being written then."""
-    artifacts.remove_leftovers(_UNREFERENCED_SECONDS)
+def sweep_unreferenced(database: Database, artifacts: ArtifactStore, prefix: str) -> None:
+    """Remove the contents of one directory of the store that a crash left without anything that refers to them."""
     hashes = artifacts.older_than(_UNREFERENCED_SECONDS, prefix)
     if not hashes:
         return
@@ -76,6 +95,16 @@ def sweep_unreferenced(database: Database, artifacts: LocalArtifacts, prefix: st
         }
     if hashes - used:
         sweep(database, artifacts, hashes - used)
+
+
+def sweep_leftovers(database: Database, artifacts: ArtifactStore) -> None:
+    """Remove what was being written or sent when a process was killed."""
+
+    def claimed(hashes: set[str]) -> set[str]:
+        with database.transaction(read_only=True) as session:
+            return claims.claimed(session, hashes)
+
+    artifacts.remove_leftovers(_UNREFERENCED_SECONDS, claimed)
 
 
 def _is_used(session: Session, sha256: str) -> bool:

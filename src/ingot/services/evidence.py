@@ -1,8 +1,9 @@
 """The evidence of images: files that the engine leaves, kept as artifacts for as long as the image is."""
 
+import functools
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,10 +34,10 @@ _LONGEST_LOG = 8 << 20
 
 @dataclass(frozen=True)
 class LogPart:
-    """The log of one stage, in a file."""
+    """The log of one stage, to be read where it is."""
 
     stage: str
-    path: Path
+    read: Callable[[], bytes]
 
 
 def builder_id(settings: Settings) -> str:
@@ -62,18 +63,22 @@ def prepare(directory: Path, settings: Settings) -> None:
             os.fsync(content.fileno())
 
 
-def keep(session: Session, artifacts: ArtifactStore, image: Image, directory: Path) -> None:
-    """Enter a record that is prepared; may be called again when the commit failed."""
-    rows = []
-    for file in _files(directory):
-        sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
-        name = file.relative_to(directory).as_posix()
-        rows.append({"image_id": image.id, "name": name, "sha256": sha256, "size": file.stat().st_size})
-        # A second name for the file: it has to be there when the transaction is tried again.
-        adopted = file.with_name(f"{file.name}.adopted")
-        adopted.unlink(missing_ok=True)
-        os.link(file, adopted)
-        artifacts.adopt(adopted, sha256)
+def contents(directory: Path) -> dict[str, Path]:
+    """The files of a record that is prepared, by their hashes."""
+    return {_hash(file): file for file in _files(directory)}
+
+
+def keep(session: Session, image: Image, directory: Path) -> None:
+    """Enter a record that is prepared and whose files are stored; may be called again when the commit failed."""
+    rows = [
+        {
+            "image_id": image.id,
+            "name": file.relative_to(directory).as_posix(),
+            "sha256": _hash(file),
+            "size": file.stat().st_size,
+        }
+        for file in _files(directory)
+    ]
     session.execute(delete(ImageEvidence).where(ImageEvidence.image_id == image.id))
     if rows:
         session.execute(insert(ImageEvidence), rows)
@@ -119,7 +124,7 @@ def media_type(name: str) -> str:
 def kept_log(session: Session, artifacts: ArtifactStore, image: Image) -> list[LogPart]:
     """The log of a generation that is over, stage by stage."""
     rows = [row for row in of_image(session, image) if row.name.startswith(f"{LOGS}/")]
-    return [LogPart(stage_of(row.name), artifacts.path(row.sha256)) for row in rows]
+    return [LogPart(stage_of(row.name), functools.partial(artifacts.read, row.sha256)) for row in rows]
 
 
 def running_log(settings: Settings, image: Image) -> list[LogPart]:
@@ -127,7 +132,7 @@ def running_log(settings: Settings, image: Image) -> list[LogPart]:
     if image.attempt is None or image.attempt.token is None:
         return []
     directory = record_directory(scratch_directory(settings, image.attempt.id, image.attempt.token)) / LOGS
-    return [LogPart(stage_of(file.name), file) for file in sorted(directory.glob("*.log"))]
+    return [LogPart(stage_of(file.name), file.read_bytes) for file in sorted(directory.glob("*.log"))]
 
 
 def scratch_directory(settings: Settings, attempt_id: int, token: str) -> Path:
@@ -147,10 +152,14 @@ def read_log(parts: list[LogPart], *, stage: str | None, offset: int) -> bytes:
         if stage is not None and part.stage != stage:
             continue
         heading = b"" if stage is not None else f"==> {part.stage} <==\n".encode()
-        content = heading + part.path.read_bytes()
+        content = heading + part.read()
         pieces.append(content[offset:])
         offset = max(0, offset - len(content))
     return b"".join(pieces)
+
+
+def _hash(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _files(directory: Path) -> Iterator[Path]:

@@ -57,7 +57,7 @@ class Shelf:
             return False
         state = ListsState.model_validate(image.lists)
         is_same = state.holds(self.settings.cache, self.settings.package_lists_max_age)
-        return is_same and self.artifacts.path(image.sha256).exists()
+        return is_same and self.artifacts.contains(image.sha256)
 
 
 def recipe_of(

@@ -5,8 +5,9 @@ import hashlib
 import os
 import shutil
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,15 @@ from typing import IO, Protocol
 
 
 class ArtifactError(Exception):
-    """An artifact could not be stored; the text says why, with the bytes that are free."""
+    """An artifact could not be stored or read; the text says why and what to do."""
+
+
+class StoreAwayError(ArtifactError):
+    """The place where artifacts are kept cannot be reached or used at this moment, or as it is set up."""
+
+
+class TransferStoppedError(Exception):
+    """Whoever follows a transfer has stopped it."""
 
 
 @dataclass(frozen=True)
@@ -61,21 +70,26 @@ class ArtifactWriter:
 
 
 class ArtifactDraft(ArtifactWriter):
-    """An artifact that comes over a long time: it is stored by `keep`, and gone if that is never called."""
+    """An artifact that comes over a long time: it is stored by `keep`, and gone if that is never called.
 
-    def __init__(self, file: IO[bytes], place: Callable[[Path, str], None]) -> None:
+    Where contents lie elsewhere, `keep` has nothing to do: the file was sent there before.
+    """
+
+    def __init__(self, file: IO[bytes], place: Callable[[Path, str], Path] | None) -> None:
         super().__init__(file)
         self._place = place
         self.is_kept = False
+        self.path = Path(file.name)
 
     def keep(self) -> StoredArtifact:
         """Store what was written; raises ArtifactError when the disk is full."""
-        self.sync()
         artifact = self.result()
-        try:
-            self._place(Path(self._file.name), artifact.sha256)
-        except OSError as error:
-            raise _storage_error(Path(self._file.name), self.size, error) from error
+        if self._place is not None:
+            self.sync()
+            try:
+                self.path = self._place(self.path, artifact.sha256)
+            except OSError as error:
+                raise _storage_error(self.path, self.size, error) from error
         self.is_kept = True
         return artifact
 
@@ -88,11 +102,51 @@ def _storage_error(file: Path, needed: int, error: OSError) -> ArtifactError:
     )
 
 
-class ArtifactStore(Protocol):
-    """Where artifacts are kept."""
+class Course:
+    """How far the transfer of contents is, for whoever follows it from another thread and may stop it."""
 
-    def writer(self) -> AbstractContextManager[ArtifactWriter]:
-        """A context whose writer's content is stored when the context ends without an exception."""
+    def __init__(self, total: int = 0) -> None:
+        self.total, self.done = total, 0
+        #: Why it does not get further at this moment.
+        self.trouble = ""
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+
+    def add(self, size: int) -> None:
+        """So many bytes more are there, or less after a failed try."""
+        with self._lock:
+            self.done += size
+
+    def expect(self, size: int) -> None:
+        """So many bytes more are to come."""
+        with self._lock:
+            self.total += size
+
+    def stop(self) -> None:
+        """Have it end soon with TransferStoppedError."""
+        self._stopping.set()
+
+    def check(self) -> None:
+        """Raises TransferStoppedError when it is to end."""
+        if self._stopping.is_set():
+            raise TransferStoppedError
+
+    def pause(self, seconds: float) -> None:
+        """Wait, unless it is to end."""
+        self._stopping.wait(seconds)
+        self.check()
+
+
+class ArtifactStore(Protocol):
+    """Where artifacts are kept.
+
+    Where contents lie elsewhere (`is_remote`), they are sent before the transaction that refers to them, and removed
+    after the one that has dropped them; `services.deliveries` and `services.artifacts` see to that.
+    """
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether contents are not files of this machine."""
         ...
 
     def draft(self) -> AbstractContextManager[ArtifactDraft]:
@@ -100,25 +154,83 @@ class ArtifactStore(Protocol):
         ...
 
     def adopt(self, file: Path, sha256: str) -> None:
-        """Take over a finished file whose hash is known; the file is moved, not copied."""
+        """Take over a finished, synced file whose hash is known: it is moved. Nothing to do where it was sent."""
         ...
 
-    def path(self, sha256: str) -> Path:
-        """Where the content lies on this machine."""
+    def send(self, files: Mapping[str, Path], course: Course) -> None:
+        """Send files, by their hashes, to where contents lie. Raises ArtifactError, TransferStoppedError."""
         ...
 
-    def remove(self, sha256: str) -> None:
-        """Remove a content; downloads that have it open go on."""
+    def bring(self, wanted: Mapping[Path, str], course: Course) -> None:
+        """Have contents, by their hashes, as files at these paths. Raises ArtifactError, TransferStoppedError."""
         ...
+
+    def file(self, sha256: str) -> Path:
+        """The file of a content on this machine; only where contents are files of this machine."""
+        ...
+
+    def address(self, sha256: str, disposition: str | None, media_type: str) -> str:
+        """Where anybody can fetch a content for a short time; only where contents lie elsewhere."""
+        ...
+
+    def read(self, sha256: str) -> bytes:
+        """A small content. Raises ArtifactError."""
+        ...
+
+    def contains(self, sha256: str) -> bool:
+        """Whether a content is there."""
+        ...
+
+    def remove_all(self, hashes: Collection[str]) -> None:
+        """Remove contents; downloads that have them open go on. Raises ArtifactError."""
+        ...
+
+    def older_than(self, seconds: int, prefix: str) -> set[str]:
+        """The hashes that begin with these two characters and were stored more than `seconds` ago."""
+        ...
+
+    def remove_leftovers(self, seconds: int, claimed: Callable[[set[str]], set[str]]) -> None:
+        """Remove what a killed process was storing and that has not grown for so many seconds; `claimed` says which
+        hashes of some are still being sent."""
+        ...
+
+
+class Incoming:
+    """The directory of files that are being written."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+
+    @contextmanager
+    def draft(self, place: Callable[[Path, str], Path] | None) -> Iterator[ArtifactDraft]:
+        """Write a new file, which is gone when the context ends unless it was put in its place."""
+        with tempfile.NamedTemporaryFile(dir=self._directory, delete=False, buffering=0) as file:
+            draft = ArtifactDraft(file, place)
+            try:
+                yield draft
+            finally:
+                if place is None or not draft.is_kept:
+                    Path(file.name).unlink(missing_ok=True)
+
+    def remove_leftovers(self, seconds: int) -> None:
+        """Remove files that a killed process was writing and that have not grown for so many seconds."""
+        limit = time.time() - seconds
+        for file in self._directory.iterdir():
+            # Another process may remove or finish it at the same moment.
+            with contextlib.suppress(FileNotFoundError):
+                if file.stat().st_mtime < limit:
+                    file.unlink()
 
 
 class LocalArtifacts:
     """Artifacts as files below a directory, in 256 subdirectories."""
 
+    is_remote = False
+
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._incoming = root / "incoming"
-        self._incoming.mkdir(parents=True, exist_ok=True)
+        self._incoming = Incoming(root / "incoming")
 
     @contextmanager
     def writer(self) -> Iterator[ArtifactWriter]:
@@ -127,28 +239,53 @@ class LocalArtifacts:
             yield draft
             draft.keep()
 
-    @contextmanager
-    def draft(self) -> Iterator[ArtifactDraft]:
+    def draft(self) -> AbstractContextManager[ArtifactDraft]:
         """Write a new artifact that its `keep` stores: gone when the context ends without."""
-        with tempfile.NamedTemporaryFile(dir=self._incoming, delete=False, buffering=0) as file:
-            draft = ArtifactDraft(file, self._place)
-            try:
-                yield draft
-            finally:
-                if not draft.is_kept:
-                    Path(file.name).unlink(missing_ok=True)
+        return self._incoming.draft(self._place)
 
     def adopt(self, file: Path, sha256: str) -> None:
         """Take over a finished, synced file of the same file system."""
         self._place(file, sha256)
 
+    def send(self, files: Mapping[str, Path], course: Course) -> None:
+        """Nothing: files are adopted."""
+
+    def bring(self, wanted: Mapping[Path, str], course: Course) -> None:
+        """Links, which cost nothing."""
+        del course
+        for link, sha256 in wanted.items():
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.unlink(missing_ok=True)
+            link.symlink_to(self.path(sha256))
+
     def path(self, sha256: str) -> Path:
         """The file of a content."""
         return self.root / sha256[:2] / sha256
 
+    def file(self, sha256: str) -> Path:
+        """The file of a content."""
+        return self.path(sha256)
+
+    def address(self, sha256: str, disposition: str | None, media_type: str) -> str:
+        """Nobody else can fetch our files."""
+        raise NotImplementedError("files of this machine have no address of their own")
+
+    def read(self, sha256: str) -> bytes:
+        """The content of a file."""
+        return self.path(sha256).read_bytes()
+
+    def contains(self, sha256: str) -> bool:
+        """Whether the file is there."""
+        return self.path(sha256).exists()
+
     def remove(self, sha256: str) -> None:
         """Remove a content; what has it open goes on reading."""
         self.path(sha256).unlink(missing_ok=True)
+
+    def remove_all(self, hashes: Collection[str]) -> None:
+        """Remove contents; what has them open goes on reading."""
+        for sha256 in sorted(hashes):
+            self.remove(sha256)
 
     def older_than(self, seconds: int, prefix: str) -> set[str]:
         """The hashes that begin with these two characters and were stored more than `seconds` ago."""
@@ -158,22 +295,19 @@ class LocalArtifacts:
         with os.scandir(directory) as entries:
             return {entry.name for entry in entries if entry.stat().st_mtime < limit}
 
-    def remove_leftovers(self, seconds: int) -> None:
+    def remove_leftovers(self, seconds: int, claimed: Callable[[set[str]], set[str]] = lambda _: set()) -> None:
         """Remove files that a killed process was writing and that have not grown for so many seconds."""
-        limit = time.time() - seconds
-        for file in self._incoming.iterdir():
-            # Another process may remove or finish it at the same moment.
-            with contextlib.suppress(FileNotFoundError):
-                if file.stat().st_mtime < limit:
-                    file.unlink()
+        del claimed
+        self._incoming.remove_leftovers(seconds)
 
-    def _place(self, file: Path, sha256: str) -> None:
+    def _place(self, file: Path, sha256: str) -> Path:
         target = self.path(sha256)
         target.parent.mkdir(exist_ok=True)
         file.chmod(0o600)
         file.rename(target)
         for directory in (target.parent, self.root):
             _sync_directory(directory)
+        return target
 
 
 def _sync_directory(path: Path) -> None:

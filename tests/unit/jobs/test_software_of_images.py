@@ -18,7 +18,7 @@ from ingot.jobs.generation import Generation
 from ingot.jobs.job import Workplace
 from ingot.services import appliances, attempts, bundle_model, bundles, images, os_profiles
 from ingot.settings import Settings
-from ingot.store.artifacts import LocalArtifacts, StoredArtifact
+from ingot.store.artifacts import Course, LocalArtifacts, StoredArtifact
 from ingot.store.database import Database
 from ingot.store.tables import Distribution, User
 
@@ -75,6 +75,7 @@ def test_from_the_rows_to_the_tree(database: Database, tmp_path: Path) -> None:
         scratch.mkdir()
         place = Workplace(attempt, scratch, artifacts, Settings(data_dir=tmp_path), b"secret")
         assert Generation().command(session, place)
+    artifacts.bring(place.needs, Course())
     request = BuildRequest.model_validate(json.loads((scratch / "request.json").read_bytes()))
     assert request.template is not None
     assert request.boot_scripts_dir is not None

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from ingot.api import conditional
 from ingot.api.downloads.ranges import ByteRange, UnsatisfiableRangeError, parse
 from ingot.api.errors import PreconditionFailedError, uforge_error
+from ingot.store.artifacts import ArtifactStore
 
 #: The header by which an nginx in front says that it can send files.
 ACCELERATOR = "x-ingot-accelerator"
@@ -30,10 +31,15 @@ class Downloadable:
     object_id: int
     owner_id: int
     file_name: str
-    path: Path
+    artifacts: ArtifactStore
     size: int
     sha256: str
     last_modified: dt.datetime
+
+    @cached_property
+    def path(self) -> Path:
+        """The file of the content, where it is one of this machine."""
+        return self.artifacts.file(self.sha256)
 
     @property
     def tag(self) -> str:

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from ingot.api.downloads import nginx
+from ingot.api.downloads import nginx, redirect
 from ingot.api.downloads.response import Downloadable, Plan, plan, resumes, without_content
 from ingot.api.downloads.sending import FileResponse
 from ingot.api.operation import Call
@@ -48,7 +48,7 @@ def serve(call: Call, file: Downloadable) -> Response:
     planned = plan(call.request.method, call.request.headers, file)
     if not _has_content(call, planned):
         return without_content(call.request, file, planned)
-    return nginx.response(call, file, planned) or FileResponse(file, planned)
+    return _by_others(call, file, planned) or FileResponse(file, planned)
 
 
 def _to_owner(call: Call, locate: Locate) -> Response:
@@ -60,8 +60,8 @@ def _to_owner(call: Call, locate: Locate) -> Response:
     planned = plan(call.request.method, call.request.headers, file)
     if not _has_content(call, planned):
         return without_content(call.request, file, planned)
-    if (by_nginx := nginx.response(call, file, planned)) is not None:
-        return by_nginx
+    if (by_others := _by_others(call, file, planned)) is not None:
+        return by_others
     response = _by_us(call, file, planned, None)
     if response.transfer is None:
         call.server.remembered.keep(call.request.scope, file, version)
@@ -79,11 +79,16 @@ def _by_key(call: Call, locate: Locate, key: str) -> Response:
     planned = plan(call.request.method, call.request.headers, file)
     if not _has_content(call, planned):
         return without_content(call.request, file, planned)
-    if (by_nginx := nginx.response(call, file, planned)) is None:
+    if (by_others := _by_others(call, file, planned)) is None:
         return _by_us(call, file, planned, row)
     with call.server.database.transaction() as session:
         _use(call, session, file, row)
-    return by_nginx
+    return by_others
+
+
+def _by_others(call: Call, file: Downloadable, planned: Plan) -> Response | None:
+    """The answer that has others send what is planned; they do not tell when the last byte is there."""
+    return nginx.response(call, file, planned) or redirect.response(call, file, planned)
 
 
 def _recognised(call: Call, locate: Locate, key: str) -> tuple[Downloadable, DownloadKey]:

@@ -3,6 +3,7 @@
 from starlette.responses import Response
 
 from ingot.api import conditional
+from ingot.api.downloads import redirect
 from ingot.api.errors import PreconditionFailedError
 from ingot.api.listing import flag, number
 from ingot.api.operation import Call, Chapter
@@ -67,7 +68,9 @@ def get(call: Call) -> Response:
         raise PreconditionFailedError("The file is not the one that If-Match names.")
     if conditional.is_unmodified(request, file.sha256, None):
         return Response(status_code=304, headers=headers)
-    content = call.server.artifacts.path(file.sha256).read_bytes()
+    if call.server.artifacts.is_remote:
+        return redirect.to(call, file.sha256, evidence.media_type(file.name))
+    content = call.server.artifacts.read(file.sha256)
     return Response(content, headers=headers, media_type=evidence.media_type(file.name))
 
 

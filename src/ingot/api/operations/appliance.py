@@ -180,15 +180,14 @@ def _logo_of(call: Call) -> tables.Appliance:
     answer=Logo,
     status=201,
     upload=logos.LARGEST,
+    keep=True,
 )
 def logo_upload(call: Call) -> Message:
     """Give an appliance a logo; one before is replaced. The id in the path is any number."""
-    call.server.database.exclude_others(call.session, ARTIFACT_LOCK)
+    content = call.keep_received()
     row = find_appliance(call)
     call.number("logoId")
-    with call.server.artifacts.writer() as writer:
-        writer.write(call.content)
-    call.sweep(logos.put(call.session, row, str(call.request.path_params["fileName"]), writer.result()))
+    call.sweep(logos.put(call.session, row, str(call.request.path_params["fileName"]), content))
     return representations.logo(row)
 
 
@@ -216,7 +215,7 @@ def logo_fetch(call: Call) -> Response:
             object_id=row.id,
             owner_id=row.owner_id,
             file_name=row.logo_name or "",
-            path=call.server.artifacts.path(row.logo_sha256 or ""),
+            artifacts=call.server.artifacts,
             size=row.logo_size or 0,
             sha256=row.logo_sha256 or "",
             last_modified=row.last_modified,

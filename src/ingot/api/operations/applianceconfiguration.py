@@ -15,7 +15,6 @@ from ingot.messages.software import BootScript, BootScripts
 from ingot.services import boot_scripts
 from ingot.services.errors import InvalidError, NotFoundError
 from ingot.store import tables
-from ingot.store.database import ARTIFACT_LOCK
 
 _chapter = Chapter("applianceconfiguration")
 CHAPTERS = (_chapter,)
@@ -100,18 +99,17 @@ def update(call: Call) -> Message:
     answer=BootScript,
     status=201,
     upload=boot_scripts.LARGEST,
+    keep=True,
 )
 def upload(call: Call) -> Message:
     """Upload a boot script's content; one before is replaced."""
-    call.server.database.exclude_others(call.session, ARTIFACT_LOCK)
+    content = call.keep_received()
     row = find_appliance(call)
     script = boot_scripts.find(row, call.number("bsid"))
     if not call.content:
         raise InvalidError(f"The content of boot script {script.name} is empty.")
-    with call.server.artifacts.writer() as writer:
-        writer.write(call.content)
     file_name = str(call.request.path_params["fileName"])
-    before = boot_scripts.set_content(call.session, row, script, file_name, writer.result())
+    before = boot_scripts.set_content(call.session, row, script, file_name, content)
     call.sweep({before} if before else set())
     return representations.boot_script(script, row)
 
@@ -178,7 +176,7 @@ def fetch(call: Call) -> Response:
             object_id=script.id,
             owner_id=appliance.owner_id,
             file_name=script.file_name or script.name,
-            path=call.server.artifacts.path(script.sha256),
+            artifacts=call.server.artifacts,
             size=script.size or 0,
             sha256=script.sha256,
             last_modified=script.uploaded or script.last_modified,

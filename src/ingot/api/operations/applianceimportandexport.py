@@ -223,7 +223,7 @@ def export_fetch(call: Call) -> Response:
             object_id=row.id,
             owner_id=row.appliance.owner_id,
             file_name=appliance_exports.file_name(row),
-            path=call.server.artifacts.path(row.sha256 or ""),
+            artifacts=call.server.artifacts,
             size=row.size or 0,
             sha256=row.sha256 or "",
             last_modified=row.last_modified,

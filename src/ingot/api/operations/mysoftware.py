@@ -209,13 +209,11 @@ _LOGO = f"{BASE}/logo/{{logoId}}"
 
 
 def _put_document(call: Call, kind: str, file_name: str | None) -> tables.Bundle:
-    call.server.database.exclude_others(call.session, ARTIFACT_LOCK)
+    content = call.keep_received()
     row = find_bundle(call)
-    if not call.content:
+    if not content.size:
         raise InvalidError(f"The {kind} is empty.")
-    with call.server.artifacts.writer() as writer:
-        writer.write(call.content)
-    call.sweep(bundle_documents.put(call.session, row, kind, file_name, writer.result()))
+    call.sweep(bundle_documents.put(call.session, row, kind, file_name, content))
     return row
 
 
@@ -228,7 +226,7 @@ def _fetch_document(call: Call, kind: str, number: str) -> Response:
             object_id=document.id,
             owner_id=row.owner_id,
             file_name=document.name,
-            path=call.server.artifacts.path(document.sha256 or ""),
+            artifacts=call.server.artifacts,
             size=document.size or 0,
             sha256=document.sha256 or "",
             last_modified=document.uploaded or document.last_modified,
@@ -239,11 +237,11 @@ def _fetch_document(call: Call, kind: str, number: str) -> Response:
 
 @_chapter.operation(
     "mySoftwareLicense_upload", "POST", _LICENSE, entitlements=_WRITE, answer=License, status=201,
-    upload=bundle_documents.LARGEST,
+    upload=bundle_documents.LARGEST, keep=True,
 )  # fmt: skip
 @_chapter.operation(
     "mySoftwareLicense_uploadFile", "POST", f"{_LICENSE}/{{fileName}}", entitlements=_WRITE, answer=License,
-    status=201, upload=bundle_documents.LARGEST,
+    status=201, upload=bundle_documents.LARGEST, keep=True,
 )  # fmt: skip
 def license_upload(call: Call) -> Message:
     """Give a bundle its licence (text or HTML); one before is replaced."""
@@ -268,7 +266,7 @@ def license_delete(call: Call) -> None:
 
 @_chapter.operation(
     "mySoftwareLogo_upload", "POST", f"{_LOGO}/{{fileName}}", entitlements=_READ, answer=Logo, status=201,
-    upload=bundle_documents.LARGEST,
+    upload=bundle_documents.LARGEST, keep=True,
 )  # fmt: skip
 def logo_upload(call: Call) -> Message:
     """Give a bundle a logo; one before is replaced."""

@@ -170,9 +170,8 @@ def upload(call: Call) -> Message:
     bundle = find_bundle(call)
     row = _artifact(call, bundle)
     content = call.keep_received()
-    path = call.server.artifacts.path(content.sha256)
     file_name = str(call.request.path_params["fileName"])
-    call.sweep(bundle_artifacts.set_content(call.session, row, file_name, content, path))
+    call.sweep(bundle_artifacts.set_content(call.session, row, file_name, content, call.received_path))
     return _represent(call, row, bundle)
 
 
@@ -235,7 +234,7 @@ def fetch(call: Call) -> Response:
             object_id=row.id,
             owner_id=bundle.owner_id,
             file_name=row.file_name or row.name,
-            path=call.server.artifacts.path(row.sha256),
+            artifacts=call.server.artifacts,
             size=row.size or 0,
             sha256=row.sha256,
             last_modified=row.uploaded or row.last_modified,

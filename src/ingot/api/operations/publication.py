@@ -185,7 +185,7 @@ def fetch(call: Call) -> Response:
             object_id=row.id,
             owner_id=row.owner_id,
             file_name=image.file_name or "",
-            path=call.server.artifacts.path(image.sha256),
+            artifacts=call.server.artifacts,
             size=image.size or 0,
             sha256=image.sha256,
             last_modified=image.attempt.finished if image.attempt and image.attempt.finished else image.last_modified,

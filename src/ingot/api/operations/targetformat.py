@@ -187,6 +187,7 @@ def primitives_update(call: Call) -> Message:
     answer=Logo,
     status=201,
     upload=logos.LARGEST,
+    keep=True,
 )
 def logo_upload(call: Call) -> Message:
     """Give a target format a logo. The logo's id in the path is any number."""

@@ -144,6 +144,7 @@ def formats_remove(call: Call) -> None:
     answer=Logo,
     status=201,
     upload=logos.LARGEST,
+    keep=True,
 )
 def logo_upload(call: Call) -> Message:
     """Give a platform a logo. The logo's id in the path is any number."""

@@ -15,6 +15,7 @@ from ingot.store.tables.catalogue import (
     TargetPlatform,
     TargetPlatformDenial,
 )
+from ingot.store.tables.claim import ContentClaim
 from ingot.store.tables.credentials import ApiKey, Certificate, CloudAccount, SshKey
 from ingot.store.tables.download import Download, DownloadKey
 from ingot.store.tables.evidence import ImageEvidence, StageTiming
@@ -48,6 +49,7 @@ __all__ = [
     "Category",
     "Certificate",
     "CloudAccount",
+    "ContentClaim",
     "Deployment",
     "Distribution",
     "DistributionProfile",
