@@ -10,9 +10,15 @@ _VARIABLE = "INGOT_DIE_WITH_PARENT"
 _PR_SET_PDEATHSIG = 1
 
 
-def bound_environment() -> dict[str, str]:
-    """The environment for a child that calls `die_with_parent`: it names this process."""
-    return {**os.environ, _VARIABLE: str(os.getpid())}
+#: Credentials for the place of the artifacts.
+_SECRETS = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"})
+
+
+def bound_environment(*, secrets: bool = True) -> dict[str, str]:
+    """The environment for a child that calls `die_with_parent`: it names this process. Without `secrets`, the child
+    gets no credentials for the place of the artifacts."""
+    kept = {name: value for name, value in os.environ.items() if secrets or name not in _SECRETS}
+    return {**kept, _VARIABLE: str(os.getpid())}
 
 
 def die_with_parent(number: signal.Signals = signal.SIGKILL) -> None:

@@ -70,6 +70,8 @@ def _build(request: dict) -> int:
     if name.startswith("container"):
         write_oci_archive(scratch / "image.tar", (b"a file",))
         content = (scratch / "image.tar").read_bytes()
+    if name.startswith("large"):
+        content += bytes(40 << 20)
     try:
         with output.open("wb") as file:
             file.write(content)

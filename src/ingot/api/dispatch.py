@@ -22,6 +22,8 @@ from ingot.store.artifacts import ArtifactDraft
 
 _CHUNK = 1 << 20
 _DELIVERY_THREADS = 16
+#: So long a client waits while the place for artifacts is away.
+_DELIVERY_PATIENCE_SECONDS = 10.0
 _deliveries: RunVar[anyio.CapacityLimiter] = RunVar("_deliveries")
 COMMON_HEADERS = {
     "Cache-Control": "private, no-cache",
@@ -90,7 +92,7 @@ def _deliver_and_answer(
             raise
     delivery = Delivery(server.database, server.artifacts, {sha256: draft.path})
     try:
-        delivery.send(lambda _course: None)
+        delivery.send(lambda _course: None, _DELIVERY_PATIENCE_SECONDS)
         return _answer(operation, server, request, content, draft, delivery)
     except BaseException:
         delivery.is_entered = False

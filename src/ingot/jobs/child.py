@@ -31,7 +31,8 @@ class Child:
                 stdout=subprocess.PIPE,
                 stderr=self._log,
                 start_new_session=True,
-                env=bound_environment(),
+                # Contents are brought and taken by the worker: what runs here needs no credentials for them.
+                env=bound_environment(secrets=False),
             )
         except BaseException:
             os.close(self._log)

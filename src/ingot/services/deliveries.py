@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from ingot.services import claims
 from ingot.services.artifacts import sweep
-from ingot.store.artifacts import ArtifactStore, Course
+from ingot.store.artifacts import PATIENCE_SECONDS, ArtifactStore, Course
 from ingot.store.database import Database
 
 _log = structlog.get_logger()
@@ -24,9 +24,9 @@ _DATABASE_IS_AWAY = (OperationalError, InterfaceError)
 Beat = Callable[[Course], None]
 
 
-def carry(work: Callable[[Course], None], beat: Beat) -> None:
+def carry(work: Callable[[Course], None], beat: Beat, patience: float = PATIENCE_SECONDS) -> None:
     """Do what takes long in a thread of its own, followed by `beat` in this one."""
-    course, failures = Course(), list[BaseException]()
+    course, failures = Course(patience), list[BaseException]()
 
     def run() -> None:
         try:
@@ -59,7 +59,7 @@ class Delivery:
         #: Whether a transaction refers to the files: then closing removes nothing.
         self.is_entered = False
 
-    def send(self, beat: Beat) -> None:
+    def send(self, beat: Beat, patience: float = PATIENCE_SECONDS) -> None:
         """Send the files, where contents lie elsewhere. Raises ArtifactError, and what `beat` raises."""
         if not self._artifacts.is_remote or not self._files:
             return
@@ -79,7 +79,7 @@ class Delivery:
                     _log.warning("a claim could not be renewed", error=str(error.orig))
             beat(course)
 
-        carry(lambda course: self._artifacts.send(self._files, course), follow)
+        carry(lambda course: self._artifacts.send(self._files, course), follow, patience)
 
     def enter(self, session: Session) -> None:
         """Make the files contents of the store, in the transaction, with the lock, that refers to them. May be called

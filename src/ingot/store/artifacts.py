@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
+#: A place for artifacts that is away is tried again for so many seconds where nobody waits for an answer.
+PATIENCE_SECONDS = 300.0
+
 
 class ArtifactError(Exception):
     """An artifact could not be stored or read; the text says why and what to do."""
@@ -105,8 +108,10 @@ def _storage_error(file: Path, needed: int, error: OSError) -> ArtifactError:
 class Course:
     """How far the transfer of contents is, for whoever follows it from another thread and may stop it."""
 
-    def __init__(self, total: int = 0) -> None:
-        self.total, self.done = total, 0
+    def __init__(self, patience: float = PATIENCE_SECONDS) -> None:
+        self.total, self.done = 0, 0
+        #: Seconds for which what is away is tried again without getting further.
+        self.patience = patience
         #: Why it does not get further at this moment.
         self.trouble = ""
         self._stopping = threading.Event()

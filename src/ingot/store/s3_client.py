@@ -24,8 +24,6 @@ from botocore.exceptions import (
 from ingot.settings import Settings
 from ingot.store.artifacts import ArtifactError, Course, StoreAwayError
 
-#: What may be away for a moment is tried again for so many seconds.
-PATIENCE_SECONDS = 300.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0
 _CREDENTIALS = frozenset(
     {
@@ -119,7 +117,7 @@ class Bucket:
                 if course.done > before:
                     since, before, pause = time.monotonic(), course.done, _FIRST_PAUSE
                 explained = self.explained(error)
-                if not _is_passing(error) or time.monotonic() - since > PATIENCE_SECONDS:
+                if not _is_passing(error) or time.monotonic() - since > course.patience:
                     raise explained from error
                 course.trouble = str(explained)
                 course.pause(pause)

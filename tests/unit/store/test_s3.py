@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from ingot.settings import Settings
-from ingot.store import s3_client
 from ingot.store.artifacts import ArtifactError, Course, StoreAwayError, TransferStoppedError
 from ingot.store.s3 import S3Artifacts
 from ingot.store.s3_client import bucket_of
@@ -101,14 +100,11 @@ def test_an_upload_goes_on_when_the_bucket_is_back(bucket: Bucket, store: S3Arti
     assert course.trouble == ""
 
 
-def test_an_upload_that_fails_leaves_nothing(
-    bucket: Bucket, store: S3Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(s3_client, "PATIENCE_SECONDS", 0.0)
+def test_an_upload_that_fails_leaves_nothing(bucket: Bucket, store: S3Artifacts, tmp_path: Path) -> None:
     sha256, file = _large(tmp_path / "image")
     bucket.busy = 1
     with pytest.raises(StoreAwayError, match="503"):
-        store.send({sha256: file}, Course())
+        store.send({sha256: file}, Course(patience=0))
     assert bucket.names() == set()
     assert bucket.uploads() == 0
 
