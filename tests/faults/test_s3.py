@@ -14,12 +14,14 @@ import httpx
 import pytest
 from sqlalchemy import update
 
+from ingot.build.packages.lists import mark
 from ingot.services.artifacts import sweep_leftovers
+from ingot.services.reuse import Shelf
 from ingot.settings import Settings
 from ingot.store.artifacts import ArtifactStore
 from ingot.store.base import now
 from ingot.store.stores import artifacts_of
-from ingot.store.tables import ContentClaim
+from ingot.store.tables import ContentClaim, Image
 from tests.faults.site import Site, eventually
 from tests.s3 import CREDENTIALS, SECRET, Bucket, serving_bucket
 from tests.serving import PASSWORD, Command
@@ -341,3 +343,28 @@ def test_an_image_is_published_out_of_the_bucket(site: Site, bucket: Bucket) -> 
     published = bucket.client().get_object(Bucket=f"{bucket.name}-out", Key="disk")["Body"].read()
     assert published == _content("large")
     eventually(lambda: site.scratch() == [], "the copy is gone")
+
+
+def test_the_same_image_is_found_in_the_bucket_unless_it_is_gone(site: Site, bucket: Bucket) -> None:
+    site.start_worker()
+    _generated(site, "web")
+    sha256, lists = site.image("web").sha256 or "", site.settings.cache / "lists"
+    lists.mkdir(parents=True)
+    mark(lists, "snapshot")
+    with site.database.transaction() as session:
+        row = session.get_one(Image, site.image("web").id)
+        row.recipe, row.lists = "recipe", {"place": "lists", "snapshot": "snapshot"}
+    store = _store(site, bucket)
+    shelf = Shelf(site.database, store, site.settings, b"")
+
+    def is_found() -> bool:
+        with site.database.transaction() as session:
+            return shelf.find(session, "recipe") is not None
+
+    assert is_found()
+    bucket.stop()
+    assert not is_found(), "nobody can say: it is built again"
+    bucket.start()
+    assert is_found()
+    store.remove_all({sha256})
+    assert not is_found()

@@ -23,6 +23,8 @@ from ingot.messages.common import UForgeError
 
 _M = TypeVar("_M", bound=Message)
 _SECONDS = 60
+#: A server that keeps its files elsewhere sends one on before it answers.
+_UPLOAD_SECONDS = 3600
 _JSON = "application/json"
 #: What is no object comes as it is, but what is said of a failure as what can be read here.
 _CONTENT = f"{_JSON}, */*;q=0.1"
@@ -117,16 +119,22 @@ class Connection:
         headers = {"Accept": accept}
         if body:
             headers["Content-Type"] = _JSON if isinstance(body, Message) else "application/octet-stream"
+        read = _SECONDS if body is None or isinstance(body, Message) else _UPLOAD_SECONDS
         try:
             request = self._client.build_request(
-                method, self.address(path), params=query or None, content=content, headers=headers
+                method,
+                self.address(path),
+                params=query or None,
+                content=content,
+                headers=headers,
+                timeout=httpx.Timeout(_SECONDS, read=read),
             )
             response = redirects.send(self._client, request) if follow else self._client.send(request)
             response.read()
             response.close()
         except httpx.TimeoutException as error:
             raise UnreachableError(
-                f"The server {self.login.url} did not answer within {_SECONDS} seconds. Try again."
+                f"The server {self.login.url} did not answer within {read} seconds. Try again."
             ) from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             if "CERTIFICATE_VERIFY_FAILED" in str(error):

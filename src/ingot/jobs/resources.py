@@ -37,7 +37,7 @@ def resources_of(account_id: int, publication_id: int | None = None) -> CredAcco
             capture_output=True,
             check=False,
             timeout=_PATIENCE_SECONDS,
-            env=bound_environment(),
+            env=bound_environment(secrets=False),
         )
     except subprocess.TimeoutExpired:
         raise ConflictError(f"The cloud did not answer within {_PATIENCE_SECONDS} seconds: try again later.") from None
