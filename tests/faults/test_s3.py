@@ -155,6 +155,7 @@ def test_an_upload_can_be_cancelled(site: Site, bucket: Bucket) -> None:
     time.sleep(1)
     bucket.open.set()
     assert site.await_end("large").state == "cancelled"
+    assert bucket.count("POST", "uploadId=") == 0, "it was given up, not ended and removed"
     eventually(lambda: bucket.uploads() == 0 and bucket.names() == set(), "nothing is left in the bucket")
     eventually(lambda: site.scratch() == [], "nothing is left on this machine")
 

@@ -9,7 +9,7 @@ def artifacts_of(settings: Settings) -> ArtifactStore:
     directory = settings.directory / "artifacts"
     if settings.artifacts is None:
         return LocalArtifacts(directory)
-    # Its library takes a quarter of a second and 20 MB: only who needs it loads it.
+    # Its library takes 14 MB: only who needs it loads it.
     from ingot.store.s3 import S3Artifacts  # noqa: PLC0415
     from ingot.store.s3_client import bucket_of  # noqa: PLC0415
 
