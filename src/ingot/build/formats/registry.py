@@ -25,8 +25,8 @@ def _vdi(source: Source, output: Path) -> str:
     return vdi.write_vdi(source.disk, output, uuid=source.disk_uuid(), on_progress=source.on_progress)
 
 
-def _vhdx(source: Source, output: Path) -> None:
-    vhdx.write_vhdx(source.disk, output, uuid=source.disk_uuid(), on_progress=source.on_progress)
+def _vhdx(source: Source, output: Path) -> str:
+    return vhdx.write_vhdx(source.disk, output, uuid=source.disk_uuid(), on_progress=source.on_progress)
 
 
 def _fixed_vhd(source: Source, output: Path) -> str:

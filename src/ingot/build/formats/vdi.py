@@ -21,11 +21,10 @@ def write_vdi(
     with Disk(raw) as disk, hashed(output) as file:
         count = -(-disk.size // _BLOCK)
         data = -(-(_SECTOR + count * 4) // _BLOCK) * _BLOCK
-        places, used = [_NOWHERE] * count, 0
-        for number in disk.present(_BLOCK):
+        places, present = [_NOWHERE] * count, disk.present(_BLOCK)
+        for used, number in enumerate(present):
             places[number] = used
-            used += 1
-        head = _header(disk.size, count, used, data, uuid) + struct.pack(f"<{count}I", *places)
+        head = _header(disk.size, count, len(present), data, uuid) + struct.pack(f"<{count}I", *places)
         file.write(head)
         file.zeros(data - len(head))
         for number, content in disk.blocks(_BLOCK):

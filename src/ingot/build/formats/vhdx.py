@@ -7,6 +7,7 @@ from uuid import UUID
 
 from ingot.build.errors import BuildError
 from ingot.build.formats.blocks import Disk
+from ingot.build.formats.stream import hashed, write_sparse
 
 _KIB, _MIB = 1 << 10, 1 << 20
 _BLOCK = _MIB
@@ -28,22 +29,17 @@ _OF_DISK, _REQUIRED = 2, 4
 
 def write_vhdx(
     raw: Path, output: Path, *, uuid: UUID, on_progress: Callable[[float], None] = lambda _part: None
-) -> None:
-    """Write a growing disk."""
-    with Disk(raw) as disk, output.open("wb") as file:
+) -> str:
+    """Write a growing disk in order, what is zero of it as holes; returns the SHA-256."""
+    with Disk(raw) as disk, hashed(output) as file:
         if disk.size > _LARGEST:
             raise BuildError(f"A VHDX holds at most 64 TiB, the disk has {disk.size >> 40} TiB. Make it smaller.")
         count = -(-disk.size // _BLOCK)
         table = [0] * (count + (count - 1) // _CHUNK_RATIO)
         table_size = -(-len(table) * 8 // _MIB) * _MIB
-        end = _TABLE + table_size
-        for number, content in disk.blocks(_BLOCK):
-            file.seek(end)
-            file.write(content)
-            table[number + number // _CHUNK_RATIO] = end | _FULLY_PRESENT
-            end += _BLOCK
-            on_progress((number + 1) / count)
-        file.truncate(end)
+        data = _TABLE + table_size
+        for used, number in enumerate(disk.present(_BLOCK)):
+            table[number + number // _CHUNK_RATIO] = data + used * _BLOCK | _FULLY_PRESENT
         pieces = {
             0: b"vhdxfile" + "Ingot".encode("utf-16-le"),
             64 * _KIB: _header(1, uuid),
@@ -54,8 +50,13 @@ def write_vhdx(
             _TABLE: struct.pack(f"<{len(table)}Q", *table),
         }
         for place, piece in pieces.items():
-            file.seek(place)
+            file.zeros(place - file.size)
             file.write(piece)
+        file.zeros(data - file.size)
+        for number, content in disk.blocks(_BLOCK):
+            write_sparse(file, content)
+            on_progress((number + 1) / count)
+    return file.sha256
 
 
 def _header(sequence: int, uuid: UUID) -> bytes:
