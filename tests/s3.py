@@ -31,8 +31,8 @@ class Asked:
 
 @dataclass
 class Bucket:
-    """One bucket on the stand-in. Parts of objects wait for `open`; the next `busy` requests that send something are
-    refused as by a busy server."""
+    """One bucket on the stand-in. Parts of objects wait for `open`; the next `busy` requests that send or remove
+    something are refused as by a busy server."""
 
     name: str
     open: threading.Event = field(default_factory=threading.Event)
@@ -117,7 +117,7 @@ class Bucket:
             # As Amazon's does: who has an address with a signature may bring no login.
             start_response("400 Bad Request", [("Content-Length", "0"), ("Connection", "close")])
             return [b""]
-        if method == "PUT" and self.busy:
+        if method in ("PUT", "DELETE") and self.busy:
             self.busy -= 1
             _take_in(environ)
             start_response("503 Slow Down", [("Content-Length", "0"), ("Connection", "close")])

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, select, true
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from ingot.services import claims
-from ingot.store.artifacts import ArtifactError, ArtifactStore
+from ingot.store.artifacts import ArtifactError, ArtifactStore, NotReachedError
 from ingot.store.database import ARTIFACT_LOCK, Database
 from ingot.store.tables import (
     Appliance,
@@ -71,9 +71,9 @@ def sweep(database: Database, artifacts: ArtifactStore, hashes: set[str]) -> Non
         try:
             artifacts.remove_all(unused)
         except ArtifactError as error:
-            # The mark stays until no request can be under way any more.
             _log.warning("contents could not be removed; that is tried again later", error=str(error))
-            return
+            if not isinstance(error, NotReachedError):
+                return  # the mark stays until no request can be under way any more
         with database.transaction() as session:
             claims.release(session, mark)
 

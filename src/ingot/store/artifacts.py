@@ -25,6 +25,10 @@ class StoreAwayError(ArtifactError):
     """The place where artifacts are kept cannot be reached or used at this moment, or as it is set up."""
 
 
+class NotReachedError(StoreAwayError):
+    """No request got to the place where artifacts are kept: nothing of what was asked for can still happen there."""
+
+
 class TransferStoppedError(Exception):
     """Whoever follows a transfer has stopped it."""
 

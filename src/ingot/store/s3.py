@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import re
 import secrets
+import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +14,8 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ingot.store.artifacts import ArtifactDraft, ArtifactError, Course, Incoming
-from ingot.store.s3_client import Bucket, is_missing
+from ingot.store.artifacts import ArtifactDraft, ArtifactError, Course, Incoming, NotReachedError, StoreAwayError
+from ingot.store.s3_client import Bucket, has_not_arrived, is_missing
 from ingot.store.s3_upload import PART_SIZE, Upload
 
 _NAME = re.compile(r"[0-9a-f]{2}/[0-9a-f]{64}")
@@ -106,14 +107,27 @@ class S3Artifacts:
         return True
 
     def remove_all(self, hashes: Collection[str]) -> None:
-        """Remove objects; what is being downloaded goes on."""
-        course = Course()
+        """Remove objects; what is being downloaded goes on. Raises NotReachedError when no removal is under way, and
+        ArtifactError when one may be.
+        """
+        has_arrived = threading.Event()
 
         def remove(sha256: str) -> None:
-            with self._bucket.explaining():
-                self._bucket.quick.delete_object(**self._object(sha256))
+            try:
+                # Tried once: of a second try nobody could tell whether the first one still comes.
+                self._bucket.patient.delete_object(**self._object(sha256))
+            except (BotoCoreError, ClientError) as error:
+                if not has_not_arrived(error):
+                    has_arrived.set()
+                raise
 
-        _at_once(course, remove, sorted(hashes))
+        try:
+            with self._bucket.explaining():
+                _at_once(Course(), remove, sorted(hashes))
+        except StoreAwayError as error:
+            if has_arrived.is_set():
+                raise
+            raise NotReachedError(str(error)) from error
 
     def older_than(self, seconds: int, prefix: str) -> set[str]:
         """The hashes that begin with these two characters and were stored more than `seconds` ago."""

@@ -12,7 +12,9 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectionError,  # noqa: A004 - the library's
+    ConnectTimeoutError,
     CredentialRetrievalError,
+    EndpointConnectionError,
     HTTPClientError,
     IncompleteReadError,
     NoCredentialsError,
@@ -125,6 +127,11 @@ class Bucket:
             else:
                 course.trouble = ""
                 return result
+
+
+def has_not_arrived(error: Exception) -> bool:
+    """Whether a request that was sent once did not even get a connection."""
+    return isinstance(error, (EndpointConnectionError, ConnectTimeoutError))
 
 
 def is_missing(error: ClientError) -> bool:
