@@ -40,8 +40,6 @@ def test_a_manifest_gives_the_same_bytes_in_other_circumstances(
     asked = asked.model_copy(update={"installation": installation})
     document = make_manifest(asked, cache, Contents(scripts, cache)).document()
     fresh = tmp_path / "a" / "longer" / "way" / "cache"
-    fresh.mkdir(parents=True)
-    shutil.copytree(cache / "packages", fresh / "packages")
     environment = {
         **os.environ,
         "TZ": "Pacific/Chatham",
@@ -54,6 +52,9 @@ def test_a_manifest_gives_the_same_bytes_in_other_circumstances(
         for place, where, prefix in (("here", cache, []), ("elsewhere", fresh, _elsewhere())):
             work = tmp_path / f"{place}-{name}"
             work.mkdir()
+            if where == fresh and not fresh.exists():
+                # Now that the first build has fetched them: elsewhere there is no network.
+                shutil.copytree(cache / "packages", fresh / "packages")
             request = BuildRequest(
                 manifest=document,
                 format=name,
