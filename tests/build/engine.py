@@ -1,6 +1,8 @@
 """Run the engine as its callers do: as a process that speaks JSON lines."""
 
+import contextlib
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -45,3 +47,13 @@ def assert_same(first: Path, second: Path) -> None:
     """Fail with what differs, partition by partition and file by file."""
     found = differences(first, second)
     assert not found, "\n".join(found[:50])
+
+
+def copy_packages(cache: Path, other: Path) -> None:
+    """Copy a cache's package files to a new cache, while other tests fetch packages: what they are writing is left."""
+
+    def copy(source: str, target: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copy2(source, target)
+
+    shutil.copytree(cache / "packages", other / "packages", copy_function=copy)

@@ -14,7 +14,7 @@ from ingot.build.errors import BuildError
 from ingot.build.request import BuildRequest
 from ingot.build.template import BootScript, Group, Package, Template, User
 from tests.build.conftest import BuiltImage
-from tests.build.engine import assert_same, run_engine
+from tests.build.engine import assert_same, copy_packages, run_engine
 
 pytestmark = pytest.mark.build
 
@@ -68,8 +68,7 @@ def test_an_ordinary_user_builds_the_same(small: Template, cache: Path, tmp_path
     work = Path(f"/var/tmp/ingot-test-{os.getpid()}")  # noqa: S108 - pytest's directories are closed to others
     try:
         (work / "cache").mkdir(parents=True)
-        for name in ("packages", "lists"):
-            shutil.copytree(cache / name, work / "cache" / name)
+        copy_packages(cache, work / "cache")
         template = small.model_copy(update={"installation": small.installation.model_copy(update={"users": ()})})
         request = _request(template, work / "scratch", work / "cache")
         subprocess.run(["chown", "-R", "65534:65534", work], check=True)

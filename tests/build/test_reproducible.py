@@ -16,7 +16,7 @@ from ingot.build.manifest import make_manifest
 from ingot.build.request import BuildRequest
 from ingot.build.template import Template
 from tests.build.conftest import BuiltImage
-from tests.build.engine import assert_same, differences, run_engine
+from tests.build.engine import assert_same, copy_packages, differences, run_engine
 
 pytestmark = pytest.mark.build
 
@@ -54,7 +54,7 @@ def test_a_manifest_gives_the_same_bytes_in_other_circumstances(
             work.mkdir()
             if where == fresh and not fresh.exists():
                 # Now that the first build has fetched them: elsewhere there is no network.
-                shutil.copytree(cache / "packages", fresh / "packages")
+                copy_packages(cache, fresh)
             request = BuildRequest(
                 manifest=document,
                 format=name,

@@ -13,7 +13,7 @@ from ingot.build.boot import boot
 from ingot.build.errors import BuildError
 from ingot.build.request import BuildRequest, BuildResult
 from ingot.build.template import Template
-from tests.build.engine import run_engine
+from tests.build.engine import copy_packages, run_engine
 from tests.build.rpms import make_distribution
 
 pytestmark = [pytest.mark.build, pytest.mark.slow]
@@ -91,7 +91,7 @@ def test_the_same_manifest_gives_the_same_bytes_offline(
     result, evidence = machine
     fresh = tmp_path / "cache"
     fresh.mkdir()
-    shutil.copytree(cache / "packages", fresh / "packages")
+    copy_packages(cache, fresh)
     offline = {**testora, "INGOT_MIRRORS": '{"testora": "file:///nowhere"}'}
     manifest = json.loads((evidence / "manifest.json").read_text())
     again = _build(tmp_path / "again", fresh, offline, manifest=manifest)
