@@ -1,6 +1,5 @@
 """Run the engine as its callers do: as a process that speaks JSON lines."""
 
-import contextlib
 import json
 import shutil
 import subprocess
@@ -50,10 +49,6 @@ def assert_same(first: Path, second: Path) -> None:
 
 
 def copy_packages(cache: Path, other: Path) -> None:
-    """Copy a cache's package files to a new cache, while other tests fetch packages: what they are writing is left."""
-
-    def copy(source: str, target: str) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            shutil.copy2(source, target)
-
-    shutil.copytree(cache / "packages", other / "packages", copy_function=copy)
+    """Copy a cache's package files to a new cache; what other tests are fetching at this moment is left out."""
+    fetching = shutil.ignore_patterns("incoming-*")
+    shutil.copytree(cache / "packages", other / "packages", ignore=fetching)
