@@ -2,9 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-import anyio
 import anyio.to_thread
-from anyio.lowlevel import RunVar
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -13,6 +11,7 @@ from starlette.responses import Response
 from ingot.api import conditional, negotiation
 from ingot.api.errors import PreconditionFailedError, TooLargeError
 from ingot.api.operation import Call, Login, Operation, Server
+from ingot.api.threads import Threads, limiter_of
 from ingot.messages.base import Message, UForgeObject
 from ingot.services.artifacts import sweep
 from ingot.services.deliveries import Delivery
@@ -24,7 +23,7 @@ _CHUNK = 1 << 20
 _DELIVERY_THREADS = 16
 #: So long a client waits while the place for artifacts is away.
 _DELIVERY_PATIENCE_SECONDS = 10.0
-_deliveries: RunVar[anyio.CapacityLimiter] = RunVar("_deliveries")
+_deliveries = Threads("_deliveries")
 COMMON_HEADERS = {
     "Cache-Control": "private, no-cache",
     "Content-Language": "en",
@@ -64,7 +63,7 @@ async def _receive(operation: Operation, server: Server, request: Request) -> Re
         await run_in_threadpool(draft.write, bytes(buffer))
         await run_in_threadpool(draft.sync)
         # Sending it elsewhere takes long: all other requests share the usual threads.
-        limiter = _threads_for_deliveries() if server.artifacts.is_remote else None
+        limiter = limiter_of(_deliveries, _DELIVERY_THREADS) if server.artifacts.is_remote else None
         return await anyio.to_thread.run_sync(
             _deliver_and_answer, operation, server, request, b"", draft, limiter=limiter
         )
@@ -99,15 +98,6 @@ def _deliver_and_answer(
         raise
     finally:
         delivery.close()
-
-
-def _threads_for_deliveries() -> anyio.CapacityLimiter:
-    try:
-        return _deliveries.get()
-    except LookupError:
-        limiter = anyio.CapacityLimiter(_DELIVERY_THREADS)
-        _deliveries.set(limiter)
-        return limiter
 
 
 def _admit_to_upload(operation: Operation, server: Server, request: Request) -> None:

@@ -166,12 +166,12 @@ class Runner:
         reported = 0.0
         for document in child.documents(_POLL_SECONDS):
             if document is not None and "stage" in document:
+                self._percentage = max(0, min(99, int(document["percentage"])))
                 progress = {
                     "stage": str(document["stage"]),
-                    "percentage": max(0, min(99, int(document["percentage"]))),
+                    "percentage": self._percentage,
                     "message": _printable(str(document["message"]), _LONGEST_ERROR),
                 }
-                self._percentage = max(0, min(99, int(document["percentage"])))
             elif document is not None:
                 said.update(document)
             early = self._early(look=document is None)

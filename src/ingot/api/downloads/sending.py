@@ -9,21 +9,22 @@ from typing import Protocol
 import anyio
 import anyio.to_thread
 from anyio import CancelScope
-from anyio.lowlevel import RunVar
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from ingot.api.downloads.ranges import ByteRange
 from ingot.api.downloads.response import Downloadable, Plan
 from ingot.api.http.zerocopy import DELIVERED, ZEROCOPY
+from ingot.api.threads import Threads, limiter_of
 
 _CHUNK = 1 << 20
 #: Content up to so many bytes is read at once and sent with its headers.
 SMALL = 64 << 10
 #: Seconds of content that a download with a limited rate sends at a time, and the least bytes.
 _BREATH_SECONDS, _LEAST = 0.25, 4096
+#: Threads for ends alone: requests wait for them, in the threads that all others share.
 _END_THREADS = 4
-_ends: RunVar[anyio.CapacityLimiter] = RunVar("_ends")
+_ends = Threads("_ends")
 
 
 class Transfer(Protocol):
@@ -104,7 +105,7 @@ class FileResponse(Response):
                 with CancelScope(shield=True):
                     transfer = self.transfer
                     await anyio.to_thread.run_sync(
-                        lambda: transfer.end(is_delivered=is_delivered), limiter=_threads_for_ends()
+                        lambda: transfer.end(is_delivered=is_delivered), limiter=limiter_of(_ends, _END_THREADS)
                     )
 
     async def _send_by_server(self, send: Send) -> None:
@@ -159,16 +160,6 @@ class FileResponse(Response):
         if len(content) < part.size:
             raise OSError(f"{self._file.path.name} ends before byte {part.end} of {self._file.size}")
         return content
-
-
-def _threads_for_ends() -> anyio.CapacityLimiter:
-    """Threads for ends alone: requests wait for them, in the threads that all others share."""
-    try:
-        return _ends.get()
-    except LookupError:
-        limiter = anyio.CapacityLimiter(_END_THREADS)
-        _ends.set(limiter)
-        return limiter
 
 
 class _Pace:
