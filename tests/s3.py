@@ -10,6 +10,7 @@ from typing import Any
 
 import boto3
 import httpx
+import pytest
 from botocore.config import Config
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import BaseWSGIServer, make_server
@@ -156,3 +157,12 @@ def serving_bucket(name: str) -> Iterator[Bucket]:
     finally:
         bucket.open.set()
         bucket.stop()
+
+
+@pytest.fixture
+def bucket(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
+    """A bucket for one test, whose credentials are in the environment."""
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    with serving_bucket(request.node.name) as bucket:
+        yield bucket

@@ -10,9 +10,10 @@ from ingot.build.packages.repository import AvailablePackage
 from ingot.services import appliances, first_start, os_profiles, package_index
 from ingot.store.database import Database
 from ingot.store.tables import Appliance, Distribution, User
+from tests.s3 import bucket
 from tests.unit.databases import database, database_url, postgres
 
-__all__ = ["database", "database_url", "postgres"]
+__all__ = ["bucket", "database", "database_url", "postgres"]
 _PACKAGES = ("nginx", "nginx-doc", "openssh-server", "postgresql-15", "100%_pure")
 
 

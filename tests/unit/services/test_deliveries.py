@@ -4,7 +4,6 @@ import datetime as dt
 import hashlib
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,19 +21,11 @@ from ingot.store.database import ARTIFACT_LOCK, Database
 from ingot.store.stores import artifacts_of
 from ingot.store.tables import Appliance, ContentClaim
 from tests.faults.site import eventually
-from tests.s3 import CREDENTIALS, Bucket, serving_bucket
+from tests.s3 import Bucket
 
 _CONTENT = b"echo hello"
 _SHA256 = hashlib.sha256(_CONTENT).hexdigest()
 _NAME = f"{_SHA256[:2]}/{_SHA256}"
-
-
-@pytest.fixture
-def bucket(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
-    with serving_bucket(request.node.name) as bucket:
-        yield bucket
 
 
 @pytest.fixture

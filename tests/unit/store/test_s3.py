@@ -3,7 +3,6 @@
 import hashlib
 import os
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +14,9 @@ from ingot.store.s3 import S3Artifacts
 from ingot.store.s3_client import bucket_of
 from ingot.store.stores import artifacts_of, require_usable
 from tests.faults.site import eventually
-from tests.s3 import CREDENTIALS, SECRET, Bucket, serving_bucket
+from tests.s3 import SECRET, Bucket
 
 _MIB = 1 << 20
-
-
-@pytest.fixture
-def bucket(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
-    with serving_bucket(request.node.name) as bucket:
-        yield bucket
 
 
 @pytest.fixture
