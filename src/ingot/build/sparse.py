@@ -23,6 +23,14 @@ def data(descriptor: int) -> Iterator[tuple[int, int]]:
         yield start, end
 
 
+def write_all(descriptor: int, content: bytes | bytearray | memoryview, position: int) -> None:
+    """Write to a place of an open file; the kernel may take less than all at a time."""
+    view = memoryview(content)
+    while view:
+        written = os.pwrite(descriptor, view, position)
+        view, position = view[written:], position + written
+
+
 def data_digest(file: Path) -> str:
     """The SHA-256 of what is not zeros in a file, with its places: the same for a copy with other holes."""
     sha256 = hashlib.sha256()

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,3 +71,14 @@ def entries(tree: Path, epoch: int) -> Iterator[Entry]:
             if stat.S_ISDIR(status.st_mode):
                 below.append((item.path, number))
         pending += reversed(below)
+
+
+def files_of(found: Sequence[Entry]) -> list[int]:
+    """The file of each entry, as the number of its first entry: hard links are the same file."""
+    known: dict[tuple[int, int], int] = {}
+    return [
+        known.setdefault((entry.status.st_dev, entry.status.st_ino), number)
+        if entry.status.st_nlink > 1 and not entry.is_directory
+        else number
+        for number, entry in enumerate(found)
+    ]

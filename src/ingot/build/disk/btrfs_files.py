@@ -12,7 +12,7 @@ from typing import BinaryIO
 import google_crc32c
 
 from ingot.build.disk import btrfs_trees as trees
-from ingot.build.disk.attributes import Entry, entries
+from ingot.build.disk.attributes import Entry, entries, files_of
 from ingot.build.disk.btrfs_trees import SECTOR, Item, Key
 from ingot.build.sparse import data
 
@@ -102,11 +102,9 @@ def _number(found: list[Entry]) -> tuple[list[int], dict[int, list[int]]]:
     """The inode number of each entry, and each inode's entries: hard links are the same file."""
     numbers: list[int] = []
     names: dict[int, list[int]] = {}
-    known: dict[tuple[int, int], int] = {}
-    for index, entry in enumerate(found):
-        number = _FIRST_INODE + len(names)
-        if entry.status.st_nlink > 1 and not entry.is_directory:
-            number = known.setdefault((entry.status.st_dev, entry.status.st_ino), number)
+    inodes: dict[int, int] = {}
+    for index, file in enumerate(files_of(found)):
+        number = inodes.setdefault(file, _FIRST_INODE + len(inodes))
         numbers.append(number)
         names.setdefault(number, []).append(index)
     return numbers, names

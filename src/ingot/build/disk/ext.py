@@ -1,105 +1,162 @@
-"""Make an ext2, ext3 or ext4 file system with a tree in it, the same bytes for the same tree."""
+"""Make an ext2, ext3 or ext4 file system with a tree in it, the same bytes for the same tree.
 
-import struct
-from collections.abc import Iterator
-from dataclasses import dataclass
+mke2fs makes it empty. It could fill it too, but with one thread, in the host's order of names and with the build's
+own times; and where a file lies would depend on everything before it.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import BinaryIO
 
-from ingot.build.disk.layout import Volume
+from ingot.build.disk.attributes import Entry, entries, files_of
+from ingot.build.disk.ext_content import UNIT, copy_all, place
+from ingot.build.disk.ext_inodes import attributes, block_map, device, directory, directory_size, inode
+from ingot.build.disk.ext_volume import BLOCK, FIRST_FREE, ROOT, ExtVolume, Room, Run
+from ingot.build.disk.layout import MIB, Volume
 from ingot.build.sandbox import run_unsynced
 
-_BLOCK = 4096
-#: The number of the root directory.
-_ROOT = 2
-_SMALL_DESCRIPTOR = 32
+_LOST_AND_FOUND, _LOST_AND_FOUND_NAME = 11, b"lost+found"
+#: Targets shorter than this lie in the link's inode.
+_SHORT_LINK = 60
+#: mke2fs makes an inode for so many bytes, in small file systems and in others.
+_BYTES_PER_INODE_OF_SMALL, _BYTES_PER_INODE = 4096, 16384
+_SMALL = 512 * MIB
 
 
 def make_ext(image: Path, start: int, volume: Volume, tree: Path, epoch: int, log: Path) -> None:
-    """Make a volume's file system at byte `start` of an image. All times are `epoch` or, for files, earlier."""
+    """Make a volume's file system at byte `start` of an image. All times are `epoch` or, for files, earlier.
+
+    The tree's own lost+found is left out: each file system has one. Raises BuildError when the content does not fit.
+    """
+    found = list(entries(tree, epoch))
+    _make_empty(image, start, volume, len(found), epoch, log)
+    with image.open("r+b", buffering=0) as file, ThreadPoolExecutor(1) as beside:
+        system = ExtVolume(file.fileno(), start)
+        too_small = (
+            f"{volume.name} has {volume.size // MIB} MB, and its content does not fit into that as {volume.fstype}. "
+            f"Raise its size."
+        )
+        filling = _Filling(system, Room(system.free(), UNIT, too_small), found, tree)
+        filling.place_content()
+        # The one waits for the disk while the other thinks.
+        copying = beside.submit(copy_all, filling.copies, file.fileno(), start)
+        filling.write()
+        copying.result()
+
+
+def _make_empty(image: Path, start: int, volume: Volume, count: int, epoch: int, log: Path) -> None:
     options = f"offset={start},hash_seed={volume.uuid},root_owner=0:0,lazy_itable_init=1,lazy_journal_init=1,nodiscard"
+    usual = volume.size // (_BYTES_PER_INODE_OF_SMALL if volume.size < _SMALL else _BYTES_PER_INODE)
+    # A tree of many small files has more of them than file systems usually have room for.
+    inodes = ["-N", str(count * 3 // 2)] if count * 5 // 4 > usual else []
     run_unsynced(
         [
-            "mke2fs", "-q", "-F", "-t", volume.fstype, "-b", str(_BLOCK), "-m", "1",
+            "mke2fs", "-q", "-F", "-t", volume.fstype, "-b", str(BLOCK), "-I", "256", "-m", "1", *inodes,
             "-O", "^metadata_csum_seed,^orphan_file", "-U", str(volume.uuid), "-L", volume.label[:16],
-            "-E", options, "-d", tree, image, f"{volume.size // 1024}k",
+            "-E", options, image, f"{volume.size // 1024}k",
         ],
         env={"E2FSPROGS_FAKE_TIME": str(epoch), "SOURCE_DATE_EPOCH": str(epoch)},
         log=log,
     )  # fmt: skip
-    with image.open("rb") as file:
-        commands = "".join([*_root_corrections(tree), *_time_corrections(file, start, epoch)])
-    argv = ["debugfs", "-w", "-f", "/dev/stdin", f"{image}?offset={start}"]
-    run_unsynced(argv, stdin=commands, env={"E2FSPROGS_FAKE_TIME": str(epoch)}, log=None)
 
 
-def _root_corrections(tree: Path) -> Iterator[str]:
-    """debugfs commands that give the root directory its owner and rights: mke2fs does not copy them."""
-    status = tree.stat()
-    yield f"set_inode_field <{_ROOT}> mode 0{status.st_mode:o}\n"
-    yield f"set_inode_field <{_ROOT}> uid {status.st_uid}\nset_inode_field <{_ROOT}> gid {status.st_gid}\n"
+class _Filling:
+    """Puts the entries of a tree into an empty file system: content first, what leads to it behind."""
 
+    def __init__(self, system: ExtVolume, room: Room, found: list[Entry], tree: Path) -> None:
+        self._system, self._room, self._found, self._tree = system, room, found, tree
+        #: For each entry its inode's number, or 0 where it is left out.
+        self._numbers: list[int] = []
+        #: For each inode, in order, its first entry and how many names it has.
+        self._names: dict[int, tuple[int, int]] = {}
+        #: What is in each directory, by the directory's inode.
+        self._listings: dict[int, list[tuple[int, Entry]]] = {}
+        self._runs: dict[int, list[Run]] = {}
+        self._number()
 
-@dataclass(frozen=True)
-class _Geometry:
-    inodes_per_group: int
-    inode_size: int
-    tables: list[int]
-    used: list[int]
+    @property
+    def copies(self) -> Iterator[tuple[Entry, Sequence[Run]]]:
+        """The files with content, and where it goes."""
+        return ((self._found[self._names[number][0]], runs) for number, runs in self._runs.items())
 
+    def place_content(self) -> None:
+        """Choose the blocks of every file's content."""
+        for number, (first, _) in self._names.items():
+            entry = self._found[first]
+            if entry.is_file and entry.status.st_size:
+                self._runs[number] = place(entry, self._tree, self._room)
+        self._room.align()
 
-def _time_corrections(file: BinaryIO, start: int, epoch: int) -> Iterator[str]:
-    """debugfs commands that set every inode's times right.
+    def write(self) -> None:
+        """Write the directories, the links and the inodes, and note what is taken."""
+        inodes = {number: self._inode(number, *of) for number, of in self._names.items()}
+        self._system.write_inodes(ROOT, inodes.pop(ROOT))
+        self._system.write_inodes(FIRST_FREE, b"".join(inodes.values()))
+        last = max(inodes, default=FIRST_FREE - 1)
+        directories = (number for number in self._listings if number != ROOT)
+        self._system.finish(self._room.taken, last, directories)
 
-    mke2fs copies a file's times of change and access from the tree, and those are of the build: they become
-    the modification time, which is the package's, or `epoch` where the build itself wrote the file.
-    """
-    geometry = _read_geometry(file, start)
-    for group, table in enumerate(geometry.tables):
-        file.seek(start + table * _BLOCK)
-        content = file.read(geometry.used[group] * geometry.inode_size)
-        for index in range(geometry.used[group]):
-            inode = content[index * geometry.inode_size : (index + 1) * geometry.inode_size]
-            mode, links = struct.unpack_from("<H", inode, 0)[0], struct.unpack_from("<H", inode, 26)[0]
-            if not mode or not links:
+    def _number(self) -> None:
+        inodes: dict[int, int] = {}
+        own_lost_and_found = Entry("", _LOST_AND_FOUND_NAME, 0, self._found[0].status, 0)
+        for index, (entry, file) in enumerate(zip(self._found, files_of(self._found), strict=True)):
+            is_top = index > 0 and entry.parent == 0
+            if (is_top and entry.name == _LOST_AND_FOUND_NAME) or (index and not self._numbers[entry.parent]):
+                self._numbers.append(0)
                 continue
-            atime, ctime, mtime = struct.unpack_from("<III", inode, 8)
-            is_directory = mode & 0xF000 == 0x4000
-            right = epoch if is_directory else min(mtime, epoch)
-            number = group * geometry.inodes_per_group + index + 1
-            for name, value in (("atime", atime), ("ctime", ctime), ("mtime", mtime)):
-                if value != right:
-                    yield f"set_inode_field <{number}> {name} @{right}\n"
-            for name, offset in (("ctime_extra", 132), ("mtime_extra", 136), ("atime_extra", 140)):
-                if struct.unpack_from("<I", inode, offset)[0]:
-                    yield f"set_inode_field <{number}> {name} 0\n"
+            number = inodes.setdefault(file, FIRST_FREE - 1 + len(inodes) if index else ROOT)
+            self._numbers.append(number)
+            first, names = self._names.get(number, (index, 0))
+            self._names[number] = (first, names + 1)
+            if entry.is_directory:
+                self._listings[number] = [] if index else [(_LOST_AND_FOUND, own_lost_and_found)]
+            if index:
+                self._listings[self._numbers[entry.parent]].append((number, entry))
 
+    def _inode(self, number: int, first: int, names: int) -> bytes:
+        entry, system, allocate = self._found[first], self._system, self._room.take
+        beside, block = attributes(system, entry, allocate)
+        size, links, blocks = entry.status.st_size, names, 1 if block else 0
+        content, runs = b"", self._runs.get(number, [])
+        is_mapped = False
+        if entry.is_directory:
+            runs, links = self._write_directory(number, entry)
+            size = sum(count for _, count in runs) * BLOCK
+        elif entry.is_link:
+            content = os.fsencode(Path(entry.path).readlink())
+            size = len(content)
+            if size >= _SHORT_LINK:
+                runs = allocate(-(-size // BLOCK))
+                system.write(runs[0][0], content.ljust(BLOCK, b"\0"))
+        elif not entry.is_file:
+            content, size = device(entry.status), 0
+        if runs or entry.is_file:
+            content, more = block_map(system, number, runs, allocate)
+            blocks += more + sum(count for _, count in runs)
+            is_mapped = system.has_extents
+        return inode(
+            system,
+            number,
+            entry,
+            size=size,
+            links=links,
+            blocks=blocks,
+            content=content,
+            attributes=(beside, block),
+            is_mapped=is_mapped,
+        )
 
-def _read_geometry(file: BinaryIO, start: int) -> _Geometry:
-    """Where the inode tables are, from the superblock and the group descriptors."""
-    file.seek(start + 1024)
-    superblock = file.read(1024)
-    inodes, blocks = struct.unpack_from("<II", superblock, 0)
-    blocks_per_group, inodes_per_group = (
-        struct.unpack_from("<I", superblock, 32)[0],
-        struct.unpack_from("<I", superblock, 40)[0],
-    )
-    inode_size = struct.unpack_from("<H", superblock, 88)[0]
-    # Zero, and no high halves of numbers, in file systems of 32 bits.
-    descriptor_size = struct.unpack_from("<H", superblock, 254)[0] or _SMALL_DESCRIPTOR
-    is_wide = descriptor_size > _SMALL_DESCRIPTOR
-    blocks += (struct.unpack_from("<I", superblock, 0x150)[0] << 32) if is_wide else 0
-    groups = -(-blocks // blocks_per_group)
-    assert groups * inodes_per_group == inodes  # noqa: S101 - what makes an ext4 superblock valid
-    file.seek(start + _BLOCK)
-    descriptors = file.read(groups * descriptor_size)
-    tables, used = [], []
-    for group in range(groups):
-        descriptor = descriptors[group * descriptor_size : (group + 1) * descriptor_size]
-        table, unused = struct.unpack_from("<I", descriptor, 8)[0], struct.unpack_from("<H", descriptor, 28)[0]
-        if is_wide:
-            table |= struct.unpack_from("<I", descriptor, 40)[0] << 32
-            unused |= struct.unpack_from("<H", descriptor, 50)[0] << 16
-        tables.append(table)
-        used.append(inodes_per_group - unused)
-    return _Geometry(inodes_per_group, inode_size, tables, used)
+    def _write_directory(self, number: int, entry: Entry) -> tuple[list[Run], int]:
+        """Write a directory; returns where it is, and how many names it has: its own, `.` and its children's `..`."""
+        listing = self._listings[number]
+        parent = self._numbers[entry.parent]
+        count = directory_size(self._system, (child.name for _, child in listing))
+        # The root's first block is there already.
+        runs = [(self._system.first_block(ROOT), 1)] if number == ROOT else []
+        if count > len(runs):
+            runs += self._room.take(count - len(runs))
+        blocks = (block for first, size in runs for block in range(first, first + size))
+        for block, content in zip(blocks, directory(self._system, number, parent, listing), strict=True):
+            self._system.write(block, content)
+        return runs, 2 + sum(child.is_directory for _, child in listing)
