@@ -1,4 +1,5 @@
-"""The cache of builds: trees and disks, named by what they are made from, and package files, named by their content.
+"""The cache of builds: trees, disks and compressed clusters, named by what they are made from, and files, named by
+their content.
 
 An entry never changes once it is there; builds mount cached trees beneath an overlay of their own and read cached
 disks. While an entry is made, whoever wants the same one waits for it; while it is used, nobody removes it. Both are
@@ -24,9 +25,9 @@ from typing import Any, Literal, get_args
 from ingot.build.contents import file_pool
 from ingot.build.lock import locked, try_locked
 from ingot.build.packages.fetch import INCOMING, out_of_use, package_pool
-from ingot.build.soundness import disk_problem, measure, this_boot, tree_problem
+from ingot.build.soundness import measure, problem_of, this_boot
 
-Kind = Literal["trees", "disks"]
+Kind = Literal["trees", "disks", "clusters"]
 _DESCRIPTION = "description.json"
 _CONTENT = "tree"
 _LOG = "log"
@@ -36,9 +37,10 @@ _KEY_LENGTH = 64
 
 @dataclass(frozen=True)
 class CacheEntry:
-    """A tree or a disk in the cache: `size` is bytes on the host's disk, `used` the time of its last use in seconds.
+    """A tree, a disk or compressed clusters in the cache: `size` is bytes on the host's disk, `used` the time of its
+    last use in seconds.
 
-    `title` is for people; `content` the directory with the tree's or the disk's files.
+    `title` is for people; `content` the directory with its files.
     """
 
     kind: Kind
@@ -102,7 +104,7 @@ class Cache:
                     _remove(entry)
 
     def entries(self) -> list[CacheEntry]:
-        """All trees and disks, least recently used first."""
+        """Everything but files, least recently used first."""
         found = [entry for kind in get_args(Kind) for entry in self._entries(kind)]
         return sorted(found, key=lambda entry: entry.used)
 
@@ -209,14 +211,13 @@ def _is_sound(kind: Kind, entry: Path) -> bool:
     try:
         document = json.loads((entry / _DESCRIPTION).read_text(encoding="utf-8"))
         is_of_this_boot = document["boot"] == this_boot()
-        if (kind == "disks" or not is_of_this_boot) and measure(kind, entry / _CONTENT) != document["length"]:
+        if (kind != "trees" or not is_of_this_boot) and measure(kind, entry / _CONTENT) != document["length"]:
             return False
     except (OSError, ValueError, KeyError):
         return False
     if is_of_this_boot:
         return True
-    problem = tree_problem(entry / _CONTENT) if kind == "trees" else disk_problem(entry / _CONTENT)
-    if problem is not None:
+    if problem_of(kind, entry / _CONTENT) is not None:
         return False
     proved = {**document, "boot": this_boot()}
     with tempfile.NamedTemporaryFile("w", dir=entry, delete=False, encoding="utf-8") as file:

@@ -26,13 +26,12 @@ from ingot.build.families import family_of, repository_of
 from ingot.build.formats.base import ImageFormat, Source
 from ingot.build.formats.registry import find_format
 from ingot.build.formats.write import Target, WrittenFile, write
-from ingot.build.manifest import Manifest, fitting_bundles, make_manifest
+from ingot.build.known import look, write_record
+from ingot.build.manifest import Manifest, fitting_bundles, layer_description, make_manifest
 from ingot.build.packages.fetch import fetch, in_use, package_pool, without_damage
 from ingot.build.packages.lists import ListsState
 from ingot.build.packages.repository import ResolvedPackage, split_version
 from ingot.build.request import BuildRequest, BuildResult, DiskFile, ImageFile, InstalledPackage, Progress
-from ingot.build.soundness import DIGEST
-from ingot.build.sparse import data_digest
 from ingot.build.tree import network
 from ingot.build.tree.bundles import put_in_place
 from ingot.build.tree.configure import configure
@@ -179,6 +178,8 @@ class Build:
             tree = self._configured(manifest, stack).tree
             with self._enter("disk"):
                 self._make_disks(manifest, tree, place, Identities.of_build(manifest.identity))
+                for raw in raw_disks(place):
+                    write_record(raw)
         self._evidence.keep(place / _EVIDENCE, _DISK_STAGES)
 
     def _configured(self, manifest: Manifest, stack: ExitStack) -> "_Layers":
@@ -213,8 +214,7 @@ class Build:
     def _write(
         self, format_: ImageFormat, manifest: Manifest, disks: Sequence[Path], layers: "_Layers | None"
     ) -> list[WrittenFile]:
-        """Write the image; what the content of a disk hashes to is kept beside it."""
-        request = self.request
+        request, title = self.request, _STAGES["convert"][1]
         work = Path(tempfile.mkdtemp(prefix="write-", dir=request.scratch))
         source = Source(
             template=manifest.template,
@@ -227,18 +227,14 @@ class Build:
             tree=layers.tree if layers else None,
             base=layers.base if layers else None,
             compress=request.compress,
-            on_progress=lambda part: self._report(part, _STAGES["convert"][1]),
+            on_progress=lambda part: self._report(part, title),
+            # Where it has to compress, that is most of the work.
+            look=lambda raw: look(Cache(request.cache), manifest, raw, lambda part: self._report(0.8 * part, title)),
         )
-        with ThreadPoolExecutor(1) as beside, ExitStack() as stack:
-            unhashed = [raw for raw in disks if not _record(raw).exists()]
-            hashing = [(raw, beside.submit(data_digest, raw)) for raw in unhashed]
+        with ExitStack() as stack:
             if layers and not disks:
                 stack.enter_context(self._bills_of_materials(manifest, layers.tree, work / _EVIDENCE))
             written = write(Target(format_, source, request.output, one_file=request.one_file))
-            for raw, hashed in hashing:
-                staging = request.scratch / _record(raw).name
-                staging.write_text(hashed.result(), encoding="ascii")
-                shutil.move(staging, _record(raw))
         if layers and not disks:
             self._evidence.take_over(work / _EVIDENCE)
         shutil.rmtree(work)
@@ -300,13 +296,13 @@ class Build:
                     self._report(share + 0.9 * (1 - share), "Making the initial RAM disk")
                     family.make_initramfs(tree, environment, self._log)
 
-        description = _layer_description(manifest, base_packages, None)
+        description = layer_description(manifest, base_packages, None)
         system = manifest.template.os
         title = f"{system.name} {system.version} {system.profile}"
         base = stack.enter_context(self._layer(cache, title, description, make_base))
         lower = [base]
         if more_packages:
-            description = _layer_description(manifest, more_packages, entry_key(description))
+            description = layer_description(manifest, more_packages, entry_key(description))
             names = ", ".join(package.name for package in more_packages if package.level == 0)
             title = f"{title} + {names}"
             lower.insert(0, stack.enter_context(self._layer(cache, title, description, make_full)))
@@ -449,25 +445,8 @@ def _files(format_: ImageFormat, written: Sequence[WrittenFile], disk_sizes: Seq
     }
 
 
-def _record(raw: Path) -> Path:
-    """Where the digest of a raw disk is kept."""
-    return raw.with_name(f"{raw.name}.{DIGEST}")
-
-
 def _environment(manifest: Manifest) -> dict[str, str]:
     return {"SOURCE_DATE_EPOCH": str(manifest.epoch)}
-
-
-def _layer_description(manifest: Manifest, packages: Sequence[ResolvedPackage], parent: str | None) -> dict[str, Any]:
-    """Everything that a layer of packages is made from."""
-    distribution = manifest.distribution
-    return {
-        "engine": manifest.engine,
-        "distribution": f"{distribution.name} {distribution.version} {distribution.arch}",
-        "epoch": manifest.epoch,
-        "parent": parent,
-        "packages": [f"{package.name} {package.version} {package.sha256}" for package in packages],
-    }
 
 
 def _require_space(path: Path, needed: int) -> None:

@@ -36,7 +36,7 @@ from ingot.build.template_partitioning_rules import refuse_impossible
 from ingot.build.tree.protection import FIREWALL_PACKAGES
 
 #: Part of every identity: raise it when the engine makes other bytes from the same inputs.
-ENGINE = 8
+ENGINE = 9
 _MACHINE = FORMATS["raw"]
 _KERNELS = "linux-image-"
 _CRYPT_ROUNDS = 5000
@@ -205,6 +205,18 @@ def make_manifest(
         sources=tuple(replace(source, keyring=Path(distribution.keyring)) for source in present.sources),
         archive=repository.archive,
     )
+
+
+def layer_description(manifest: Manifest, packages: Sequence[ResolvedPackage], parent: str | None) -> dict[str, Any]:
+    """Everything that a layer of packages in the cache is made from; `parent` is the key of the layer beneath it."""
+    distribution = manifest.distribution
+    return {
+        "engine": manifest.engine,
+        "distribution": f"{distribution.name} {distribution.version} {distribution.arch}",
+        "epoch": manifest.epoch,
+        "parent": parent,
+        "packages": [f"{package.name} {package.version} {package.sha256}" for package in packages],
+    }
 
 
 def _definition(distribution: Distribution) -> dict[str, str]:

@@ -4,10 +4,10 @@ import os
 from pathlib import Path
 
 from ingot.build.families import FAMILIES
-from ingot.build.sparse import data_digest
+from ingot.build.formats import clusters
 
-#: The file beside a cached disk that holds the hash of its data.
-DIGEST = "sha256"
+#: How the name of the file beside a cached disk ends that says what is in it, by hash.
+RECORD = "clusters"
 
 
 def tree_problem(tree: Path) -> str | None:
@@ -18,12 +18,18 @@ def tree_problem(tree: Path) -> str | None:
 def disk_problem(directory: Path) -> str | None:
     """The first disk whose data are not those that were written."""
     for file in sorted(directory.glob("*.raw")):
-        recorded = directory / f"{file.name}.{DIGEST}"
+        recorded = directory / f"{file.name}.{RECORD}"
         if not recorded.exists():
-            return f"the digest of {file.name} is missing"
-        if data_digest(file) != recorded.read_text(encoding="ascii"):
+            return f"the record of {file.name} is missing"
+        if clusters.record(file) != recorded.read_bytes():
             return f"the content of {file.name} has changed"
     return None
+
+
+def problem_of(kind: str, content: Path) -> str | None:
+    """What is wrong with an entry of the cache."""
+    check = {"trees": tree_problem, "disks": disk_problem, "clusters": clusters.problem}[kind]
+    return check(content)
 
 
 def measure(kind: str, content: Path) -> int:

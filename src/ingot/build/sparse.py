@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,24 +28,6 @@ def write_all(descriptor: int, content: bytes | bytearray | memoryview, position
     while view:
         written = os.pwrite(descriptor, view, position)
         view, position = view[written:], position + written
-
-
-def data_digest(file: Path) -> str:
-    """The SHA-256 of what is not zeros in a file, with its places: the same for a copy with other holes."""
-    sha256 = hashlib.sha256()
-    with file.open("rb", buffering=0) as content:
-        descriptor, done = content.fileno(), 0
-        for start, end in data(descriptor):
-            # In whole blocks of the file, whatever the file system's are.
-            first = max(start // _CHUNK * _CHUNK, done)
-            done = max(-(-end // _CHUNK) * _CHUNK, done)
-            for position in range(first, done, _CHUNK):
-                chunk = os.pread(descriptor, _CHUNK, position)
-                if chunk != _ZEROS[: len(chunk)]:
-                    sha256.update(struct.pack("<QQ", position, len(chunk)))
-                    sha256.update(chunk)
-        sha256.update(struct.pack("<Q", os.fstat(descriptor).st_size))
-    return sha256.hexdigest()
 
 
 def digest(file: Path) -> str:

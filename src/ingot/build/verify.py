@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from ingot.build.cache import Cache, CachedFile, CacheEntry
 from ingot.build.packages import fetch
-from ingot.build.soundness import disk_problem, tree_problem
+from ingot.build.soundness import problem_of
 
 
 def verify(cache: Cache) -> Iterator[tuple[CacheEntry | CachedFile, str | None]]:
@@ -12,4 +12,4 @@ def verify(cache: Cache) -> Iterator[tuple[CacheEntry | CachedFile, str | None]]
     for file in cache.files():
         yield file, None if fetch.verify(file.path) else "its content is not what its name says"
     for entry in cache.entries():
-        yield entry, tree_problem(entry.content) if entry.kind == "trees" else disk_problem(entry.content)
+        yield entry, problem_of(entry.kind, entry.content)

@@ -120,7 +120,7 @@ def test_the_least_recently_used_go_first_and_none_in_use(tmp_path: Path) -> Non
 
 def _write_disk(place: Path) -> None:
     (place / "disk.raw").write_bytes(b"data" * 10_000)
-    (place / "disk.raw.sha256").write_text("not what it is", encoding="ascii")
+    (place / "disk.raw.clusters").write_text("not what it is", encoding="ascii")
 
 
 @pytest.mark.parametrize("damage", ["truncated", "gone", "no description", "half a description"])

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from ingot.build.disk.layout import Identities
 from ingot.build.errors import BuildError
+from ingot.build.formats.clusters import Look, unknown
 from ingot.build.formats.options import FormatOptions, System
 from ingot.build.template import Template
 
@@ -20,7 +21,7 @@ class Source:
     `disks` are the raw disks; `tree` is the configured tree and `base` the layer of the distribution beneath it, for
     formats that are made from a tree. Everything that a format invents (identifiers, times) comes from `identities`
     and `epoch` (seconds): the same source gives the same bytes. `work` is a directory for what lies between. `number`
-    is the first disk's among the machine's.
+    is the first disk's among the machine's. `look` says what is known of a raw disk.
     """
 
     template: Template
@@ -35,6 +36,7 @@ class Source:
     compress: bool = True
     number: int = 1
     on_progress: Callable[[float], None] = field(default=lambda _part: None)
+    look: Look = unknown
 
     @property
     def name(self) -> str:

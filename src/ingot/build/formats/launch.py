@@ -16,7 +16,8 @@ def write_kvm(source: Source, output: Path) -> str:
     with archive(output, source.epoch, level=0) as (tar, file):
         for number, (name, raw) in enumerate(zip(names, source.disks, strict=True)):
             part = source.work / name
-            write_qcow2(raw, part, compress=True, on_progress=source.share(number))
+            with source.look(raw) as known:
+                write_qcow2(raw, part, compress=True, known=known, on_progress=source.share(number))
             tar.add_file(name, part)
             part.unlink()
         tar.add("launch.sh", _launch_script(source, names), mode=0o755)

@@ -4,93 +4,57 @@ Layout: header, first-level table and second-level tables first, then the cluste
 ones packed without gaps), then the reference counts. See QEMU's docs/interop/qcow2.txt for the format.
 """
 
-import os
 import struct
-import threading
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-import zstandard
+from ingot.build.formats import clusters
+from ingot.build.formats.blocks import Disk, in_order
+from ingot.build.formats.clusters import CLUSTER, Cluster, Known, recorded, shares
 
-from ingot.build.sparse import data
-
-_CLUSTER_BITS = 16
-_CLUSTER = 1 << _CLUSTER_BITS
-_ENTRIES = _CLUSTER // 8
-#: What one thread compresses at a time.
-_CHUNK = 16 * _CLUSTER
-_LEVEL = 3
+_CLUSTER_BITS = CLUSTER.bit_length() - 1
+_ENTRIES = CLUSTER // 8
 _COMPRESSION_BIT = 1 << 3
 _ZSTD = 1
 _COMPRESSED = 1 << 62
 _NORMAL = 1 << 63
 _OFFSET_BITS = 62 - (_CLUSTER_BITS - 8)
-_REFCOUNTS_PER_BLOCK = _CLUSTER // 2
-
-_thread = threading.local()
+_REFCOUNTS_PER_BLOCK = CLUSTER // 2
 
 
 def write_qcow2(
-    raw: Path, output: Path, *, compress: bool, on_progress: Callable[[float], None] = lambda _part: None
+    raw: Path,
+    output: Path,
+    *,
+    compress: bool,
+    known: Known | None = None,
+    on_progress: Callable[[float], None] = lambda _part: None,
 ) -> None:
-    """Write `output`; clusters of nothing but zeros take no room. `on_progress` gets the part done (0 to 1)."""
-    size = raw.stat().st_size
-    workers = os.cpu_count() or 1
-    with raw.open("rb", buffering=0) as reader, output.open("w+b") as file, ThreadPoolExecutor(workers) as pool:
-        descriptor = reader.fileno()
-        chunks = list(_chunks(descriptor))
-        writer = _Writer(file, size, {start // (_CLUSTER * _ENTRIES) for start, _ in chunks})
-        pending: deque[Future[list[tuple[int, bytes, bool]]]] = deque()
-        done = 0
-        remaining = iter(chunks)
-        while True:
-            # A few chunks ahead, never all: memory stays the same for any disk.
-            while len(pending) < 4 * workers and (chunk := next(remaining, None)) is not None:
-                pending.append(pool.submit(_read_clusters, descriptor, *chunk, compress))
-            if not pending:
-                break
-            for cluster, content, compressed in pending.popleft().result():
-                writer.add(cluster, content, compressed)
-            done += 1
-            on_progress(done / len(chunks))
+    """Write `output`; clusters of nothing but zeros take no room. `known` spares work, and changes nothing else.
+    `on_progress` gets the part done (0 to 1)."""
+
+    def work(share: Sequence[Cluster]) -> list[tuple[int, bytes, bool]]:
+        packed = known.packed.find([digest for _, digest in share]) if known and compress else [None] * len(share)
+        return [_cluster(disk, number, ready, compress) for (number, _), ready in zip(share, packed, strict=True)]
+
+    with Disk(raw) as disk, output.open("w+b", buffering=1 << 20) as file:
+        content = list(recorded(known.record)) if known else [(number, b"") for number in disk.present(CLUSTER)]
+        writer = _Writer(file, disk.size, {number // _ENTRIES for number, _ in content})
+        for share in in_order(shares(iter(content)), work):
+            for number, cluster, compressed in share:
+                writer.add(number, cluster, compressed)
+            on_progress(share[-1][0] * CLUSTER / disk.size)
         writer.finish()
 
 
-def _chunks(descriptor: int) -> Iterator[tuple[int, int]]:
-    """(start, length) in bytes of what is not a hole, in whole clusters."""
-    done = 0
-    for start, end in data(descriptor):
-        # Two pieces of data may share a cluster.
-        first = max(start // _CLUSTER * _CLUSTER, done)
-        done = max(-(-end // _CLUSTER) * _CLUSTER, done)
-        for position in range(first, done, _CHUNK):
-            yield position, min(_CHUNK, done - position)
-
-
-def _read_clusters(descriptor: int, start: int, length: int, compress: bool) -> list[tuple[int, bytes, bool]]:
-    """(number, content, whether it is compressed) of the clusters of a chunk that are not all zeros."""
-    compressor = getattr(_thread, "compressor", None)
-    if compressor is None:
-        compressor = _thread.compressor = zstandard.ZstdCompressor(level=_LEVEL, write_content_size=False)
-    read = os.pread(descriptor, length, start)
-    clusters = []
-    for offset in range(0, len(read), _CLUSTER):
-        content = read[offset : offset + _CLUSTER].ljust(_CLUSTER, b"\0")
-        if content == _NOTHING:
-            continue
-        number = (start + offset) // _CLUSTER
-        packed = compressor.compress(content) if compress else content
-        if len(packed) < _CLUSTER:
-            clusters.append((number, packed, True))
-        else:
-            clusters.append((number, content, False))
-    return clusters
-
-
-_NOTHING = bytes(_CLUSTER)
+def _cluster(disk: Disk, number: int, ready: bytes | None, compress: bool) -> tuple[int, bytes, bool]:
+    """(number, content, whether it is compressed) of a cluster; `ready` is its compressed form, if it is known."""
+    if ready:
+        return number, ready, True
+    content = disk.read(number * CLUSTER, CLUSTER)
+    packed = clusters.compress(content) if compress and ready is None else b""
+    return (number, packed, True) if 0 < len(packed) < CLUSTER else (number, content, False)
 
 
 class _Writer:
@@ -98,18 +62,18 @@ class _Writer:
 
     def __init__(self, file: BinaryIO, size: int, tables: set[int]) -> None:
         self._file, self._size = file, size
-        self._l1_entries = -(-size // (_CLUSTER * _ENTRIES))
+        self._l1_entries = -(-size // (CLUSTER * _ENTRIES))
         l1_clusters = max(1, -(-self._l1_entries // _ENTRIES))
-        self._l1_offset = _CLUSTER
+        self._l1_offset = CLUSTER
         first = 1 + l1_clusters
-        self._l2_offsets = {table: (first + index) * _CLUSTER for index, table in enumerate(sorted(tables))}
+        self._l2_offsets = {table: (first + index) * CLUSTER for index, table in enumerate(sorted(tables))}
         self._l2 = {table: [0] * _ENTRIES for table in tables}
-        self._end = (first + len(tables)) * _CLUSTER
-        self._refcounts = [1] * (self._end // _CLUSTER)
+        self._end = (first + len(tables)) * CLUSTER
+        self._refcounts = [1] * (self._end // CLUSTER)
         file.seek(self._end)
 
     def add(self, cluster: int, content: bytes, compressed: bool) -> None:
-        if not compressed and self._end % _CLUSTER:
+        if not compressed and self._end % CLUSTER:
             self._pad()
         offset, table = self._end, self._l2[cluster // _ENTRIES]
         if compressed:
@@ -119,7 +83,7 @@ class _Writer:
             table[cluster % _ENTRIES] = _NORMAL | offset
         self._file.write(content)
         self._end += len(content)
-        first, last = offset // _CLUSTER, (self._end - 1) // _CLUSTER
+        first, last = offset // CLUSTER, (self._end - 1) // CLUSTER
         self._refcounts.extend([0] * (last + 1 - len(self._refcounts)))
         for number in range(first, last + 1):
             self._refcounts[number] += 1
@@ -139,10 +103,10 @@ class _Writer:
             blocks, table = more_blocks, more_table
         self._refcounts.extend([1] * (blocks + table))
         counts = struct.pack(f">{len(self._refcounts)}H", *self._refcounts)
-        self._file.write(counts.ljust(blocks * _CLUSTER, b"\0"))
-        table_offset = (used + blocks) * _CLUSTER
-        offsets = [(used + index) * _CLUSTER for index in range(blocks)]
-        self._file.write(struct.pack(f">{blocks}Q", *offsets).ljust(table * _CLUSTER, b"\0"))
+        self._file.write(counts.ljust(blocks * CLUSTER, b"\0"))
+        table_offset = (used + blocks) * CLUSTER
+        offsets = [(used + index) * CLUSTER for index in range(blocks)]
+        self._file.write(struct.pack(f">{blocks}Q", *offsets).ljust(table * CLUSTER, b"\0"))
         for number, offset in self._l2_offsets.items():
             self._file.seek(offset)
             self._file.write(struct.pack(f">{_ENTRIES}Q", *self._l2[number]))
@@ -166,6 +130,6 @@ class _Writer:
         return (fields + features + bytes([_ZSTD])).ljust(header_length, b"\0") + bytes(8)
 
     def _pad(self) -> None:
-        padding = -self._end % _CLUSTER
+        padding = -self._end % CLUSTER
         self._file.write(bytes(padding))
         self._end += padding

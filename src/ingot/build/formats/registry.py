@@ -1,5 +1,6 @@
 """Every format by its name: those of the API, and those that only the command line knows."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,8 @@ _VIRTUALBOX = Flavour(virtualbox=True)
 
 
 def _qcow2(source: Source, output: Path) -> None:
-    write_qcow2(source.disk, output, compress=source.compress, on_progress=source.on_progress)
+    with source.look(source.disk) if source.compress else nullcontext() as known:
+        write_qcow2(source.disk, output, compress=source.compress, known=known, on_progress=source.on_progress)
 
 
 def _vmdk(source: Source, output: Path) -> None:

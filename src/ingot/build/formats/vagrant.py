@@ -77,7 +77,8 @@ def write_libvirt(source: Source, output: Path) -> str:
         tar.add("Vagrantfile", _vagrantfile(source, settings))
         for number, (name, raw) in enumerate(zip(names, source.disks, strict=True)):
             part = source.work / name
-            write_qcow2(raw, part, compress=True, on_progress=source.share(number))
+            with source.look(raw) as known:
+                write_qcow2(raw, part, compress=True, known=known, on_progress=source.share(number))
             tar.add_file(name, part)
             part.unlink()
     return file.sha256
