@@ -4,10 +4,11 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ingot.build.addresses import is_remote
 from ingot.build.archives import Limits
 from ingot.build.cache import Cache, entry_key, log_of
 from ingot.build.contents import Contents
+from ingot.build.disk import grub
 from ingot.build.disk.files import raw_disks
 from ingot.build.disk.layout import Identities
 from ingot.build.disk.make import make_machine, plan_machine
@@ -202,12 +204,11 @@ class Build:
 
     @contextmanager
     def _bills_of_materials(self, manifest: Manifest, tree: Path, directory: Path) -> Iterator[None]:
-        """Look at a finished tree while other work goes on, which is mostly other programs'."""
-        from ingot.build.evidence.sbom import write_sboms  # noqa: PLC0415 - a cached disk has them, and starts sooner
-
+        """Look at a finished tree while other work goes on."""
         directory.mkdir()
-        with ThreadPoolExecutor(1) as beside:
-            writing = beside.submit(write_sboms, tree, manifest, directory)
+        # A process of its own: two threads of Python would wait for each other at every file.
+        with ProcessPoolExecutor(1, get_context("fork")) as beside:
+            writing = beside.submit(_write_sboms, tree, manifest, directory)
             yield
             writing.result()
 
@@ -282,6 +283,7 @@ class Build:
                 log=self._log,
                 on_progress=lambda part, what: self._report(share * part, what),
             )
+            grub.copy_modules(tree, manifest.distribution)
 
         def make_full(upper: Path) -> None:
             with self._mounted([base], upper) as tree:
@@ -292,6 +294,8 @@ class Build:
                     log=self._log,
                     on_progress=lambda part, what: self._report(share + 0.9 * (1 - share) * part, what),
                 )
+                if (upper / "usr/lib/grub").exists():
+                    grub.copy_modules(tree, manifest.distribution)
                 if family.kernels(tree) and family.concerns_initramfs(upper):
                     self._report(share + 0.9 * (1 - share), "Making the initial RAM disk")
                     family.make_initramfs(tree, environment, self._log)
@@ -366,9 +370,8 @@ class Build:
         parameters = list(installation.kernel_params)
         if installation.nics:
             parameters.append(network.KERNEL_NAMES_PARAMETER)
-        # The plan is our own work, as the bills of materials are; what follows is mostly other programs'.
-        layout = plan_machine(tree, installation, manifest.distribution, identities)
         with self._bills_of_materials(manifest, tree, place / _EVIDENCE):
+            layout = plan_machine(tree, installation, manifest.distribution, identities)
             make_machine(
                 tree,
                 place,
@@ -422,6 +425,12 @@ class _Layers:
 
     tree: Path
     base: Path
+
+
+def _write_sboms(tree: Path, manifest: Manifest, directory: Path) -> None:
+    from ingot.build.evidence.sbom import write_sboms  # noqa: PLC0415 - nobody but the process that does it needs it
+
+    write_sboms(tree, manifest, directory)
 
 
 def _files(format_: ImageFormat, written: Sequence[WrittenFile], disk_sizes: Sequence[int]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """GRUB for BIOS and for UEFI, from the image's own packages."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -39,6 +40,18 @@ menuentry '{title}' {{
 """
 
 
+def copy_modules(tree: Path, distribution: Distribution) -> None:
+    """Put GRUB's modules, where the tree has them, to where GRUB finds them: some 560 small files."""
+    architecture, directory = distribution.architecture, family_of(distribution).boot_loader(distribution).directory
+    for platform in filter(None, (architecture.grub_bios, architecture.grub_efi)):
+        modules = [file for end in ("mod", "lst") for file in (tree / "usr/lib/grub" / platform).glob(f"*.{end}")]
+        place = files.inside(tree, f"{directory}/{platform}/module").parent
+        for module in modules:
+            place.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(module, place / module.name)
+            (place / module.name).chmod(0o644)
+
+
 def write_configuration(tree: Path, distribution: Distribution, layout: Layout, *, parameters: Sequence[str]) -> None:
     """Write the boot menu, newest kernel first, and the defaults it is made again from on the machine."""
     architecture, family = distribution.architecture, family_of(distribution)
@@ -66,10 +79,6 @@ def write_configuration(tree: Path, distribution: Distribution, layout: Layout, 
     if architecture.grub_bios:
         defaults += 'GRUB_TERMINAL="console serial"\nGRUB_SERIAL_COMMAND="serial --unit=0 --speed=115200"\n'
     files.write(tree, "/etc/default/grub", defaults)
-    for platform in filter(None, (architecture.grub_bios, architecture.grub_efi)):
-        for pattern in ("*.mod", "*.lst"):
-            for module in sorted((tree / "usr/lib/grub" / platform).glob(pattern)):
-                files.write(tree, f"{directory}/{platform}/{module.name}", module.read_bytes())
 
 
 def make_boot_code(tree: Path, distribution: Distribution, layout: Layout, log: Path) -> tuple[bytes, bytes] | None:
