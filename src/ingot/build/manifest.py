@@ -10,6 +10,7 @@ import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -136,9 +137,9 @@ class Manifest(BaseModel):
         """The SHA-256 of the document in its canonical form, and the key of the disk in the cache."""
         return entry_key(self.document())
 
-    @property
+    @cached_property
     def distribution(self) -> Distribution:
-        """The distribution that is built."""
+        """The distribution that is built, as it is defined here when it is first asked for."""
         system = self.template.os
         return find_distribution(system.name, system.version, system.arch)
 

@@ -235,10 +235,11 @@ def mount_overlay(lower: list[Path], upper: Path, work: Path, target: Path) -> N
     """Mount an overlay (lowest layer last in `lower`) at `target`, inside the namespace.
 
     The call is ours and not mount(8)'s since option strings with many long paths outgrow a page; relative
-    paths from one directory keep them short.
+    paths from one directory keep them short. What is written is not synced when it is unmounted: `volatile`.
     """
     layers = ":".join(os.path.relpath(path, upper.parent) for path in lower)
-    options = f"lowerdir={layers},upperdir={upper.name},workdir={os.path.relpath(work, upper.parent)},userxattr"
+    places = f"lowerdir={layers},upperdir={upper.name},workdir={os.path.relpath(work, upper.parent)}"
+    options = f"{places},userxattr,volatile"
     previous = Path.cwd()
     os.chdir(upper.parent)
     try:
