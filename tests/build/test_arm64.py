@@ -37,7 +37,8 @@ def test_the_remedy_is_named_where_the_emulator_is_missing(
 @pytest.mark.slow
 @pytest.mark.boot
 @pytest.mark.timeout(2400)
-def test_an_arm64_machine_boots_without_failed_units(cache: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", ["12", "13"])
+def test_an_arm64_machine_boots_without_failed_units(version: str, cache: Path, tmp_path: Path) -> None:
     for program in ("qemu-system-aarch64", "qemu-aarch64-static"):
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed")
@@ -45,7 +46,7 @@ def test_an_arm64_machine_boots_without_failed_units(cache: Path, tmp_path: Path
         {
             "name": "arm machine",
             "version": "1",
-            "os": {"name": "Debian", "version": "12", "arch": "arm64"},
+            "os": {"name": "Debian", "version": version, "arch": "arm64"},
             "installation": {"hostname": "arm1"},
         }
     )
