@@ -4,8 +4,8 @@ usage: python benchmarks/build.py [--only cold,more,format,again,pair] [--rounds
 
 `cold`: from package files (the peers fetch theirs from the mirror) to the peers' tree or disk and Ingot's qcow2.
 `more`: one package more, each from its own cached tree. `format`: a cached disk as qcow2, against qemu-img, both
-synced. `again`: the same image asked for again at the server's services. `pair`: two builds at once, each with a cache
-of its own.
+synced. `again`: the same image asked for again at the server's services. `pair`: two builds at once from package
+files, of two appliances with one cache, and of one with two caches.
 `--results` keeps the figures of several runs together (JSON). Needs root for the peers, and the mirrors.
 """
 
@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from chart import bars
@@ -76,7 +77,7 @@ class Bench:
         for _ in range(self.rounds):
             for peer in list(self.peers):
                 self._try(peer, "cold", peer.cold())
-            self._forget("trees", "disks")
+            self._forget("trees", "disks", "clusters")
             self._note("cold", "ingot", self.build())
 
     def more(self) -> None:
@@ -106,6 +107,7 @@ class Bench:
         for _ in range(self.rounds):
             self._note("format", "qemu-img", timed(synced, self.work))
             output.unlink()
+            self._forget("clusters")
             self._note("format", "ingot", self.build())
 
     def again(self) -> None:
@@ -158,22 +160,28 @@ class Bench:
     def pair(self) -> None:
         """Two builds at once against one."""
         self.build()
+        self.build([MORE])
         others = [self.work / "first", self.work / "second"]
         for _ in range(self.rounds):
-            self._forget("trees", "disks")
+            self._forget("trees", "disks", "clusters")
             self._note("pair", "one build", self.build())
+            self._forget("trees", "disks", "clusters")
+            self._note("pair", "two at once", self._at_once(self.build, lambda: self.build([MORE])))
             for other in others:
                 shutil.rmtree(other, ignore_errors=True)
                 shutil.copytree(self.cache / "packages", other / "packages", copy_function=os.link)
                 shutil.copytree(self.cache / "lists", other / "lists")
             for other in others:
                 self.build(cache=other, simulate=True)  # the lists are at home in their new place
-            started = time.monotonic()
-            with ThreadPoolExecutor() as pool:
-                runs = list(pool.map(lambda other: self.build(cache=other), others))
-            wall = time.monotonic() - started
-            both = Run(wall, sum(run.cpu for run in runs), max(run.memory for run in runs), max(r.disk for r in runs))
-            self._note("pair", "two at once", both)
+            apart = self._at_once(*(partial(self.build, cache=other) for other in others))
+            self._note("pair", "two with a cache each", apart)
+
+    def _at_once(self, *builds: Callable[[], Run]) -> Run:
+        started = time.monotonic()
+        with ThreadPoolExecutor() as pool:
+            runs = list(pool.map(lambda build: build(), builds))
+        wall = time.monotonic() - started
+        return Run(wall, sum(run.cpu for run in runs), max(run.memory for run in runs), max(run.disk for run in runs))
 
     def build(
         self, more: Sequence[str] = (), *, format_: str = "qcow2", cache: Path | None = None, simulate: bool = False

@@ -19,6 +19,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -75,10 +76,11 @@ def entry_key(description: Mapping[str, Any]) -> str:
 
 
 class Cache:
-    """Everything below a cache directory that builds share."""
+    """Everything below a cache directory that builds share. `on_wait` is told the title of what another build makes,
+    before this one waits for it."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, on_wait: Callable[[str], None] = lambda _title: None) -> None:
+        self.root, self._on_wait = root, on_wait
 
     @contextmanager
     def entry(
@@ -90,7 +92,7 @@ class Cache:
         lock, entry = directory / f"{key}.lock", directory / key
         while True:
             if not entry.exists():
-                with locked(lock):
+                with locked(lock, on_wait=partial(self._on_wait, title)):
                     if not entry.exists():
                         _make(kind, entry, title, description, make)
             with locked(lock, shared=True):

@@ -105,7 +105,7 @@ class Build:
         )
         if request.simulate:
             return result
-        cache = Cache(request.cache)
+        cache = Cache(request.cache, self._wait)
         with ExitStack() as stack:
             disks: list[Path] = []
             if format_.needs != "tree":
@@ -230,7 +230,9 @@ class Build:
             compress=request.compress,
             on_progress=lambda part: self._report(part, title),
             # Where it has to compress, that is most of the work.
-            look=lambda raw: look(Cache(request.cache), manifest, raw, lambda part: self._report(0.8 * part, title)),
+            look=lambda raw: look(
+                Cache(request.cache, self._wait), manifest, raw, lambda part: self._report(0.8 * part, title)
+            ),
         )
         with ExitStack() as stack:
             if layers and not disks:
@@ -260,7 +262,7 @@ class Build:
 
     def _install(self, manifest: Manifest, package_files: Mapping[str, Path], stack: ExitStack) -> "_Layers":
         """A tree of the manifest's packages that only this build writes to, over cached layers."""
-        cache, family = Cache(self.request.cache), family_of(manifest.distribution)
+        cache, family = Cache(self.request.cache, self._wait), family_of(manifest.distribution)
         base_packages, more_packages = manifest.base_packages(), manifest.more_packages()
         environment = _environment(manifest)
         share = len(base_packages) / len(manifest.packages)
@@ -387,6 +389,9 @@ class Build:
     @property
     def _log(self) -> Path:
         return self._evidence.log(self._stage)
+
+    def _wait(self, title: str) -> None:
+        self._report(0, f"Waiting for another build, which makes {title}")
 
     def _note(self, text: str) -> None:
         self._evidence.note(self._stage, text)

@@ -78,6 +78,20 @@ def test_who_wants_the_same_layer_at_once_waits_for_it(tmp_path: Path) -> None:
     assert counter.read_text(encoding="ascii") == "made\n"
 
 
+def test_who_waits_for_another_build_is_told(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    process = context.Process(target=_make_slowly, args=(tmp_path, tmp_path / "counter"))
+    process.start()
+    while not (tmp_path / "counter").exists():
+        time.sleep(0.01)
+    waited: list[str] = []
+    with Cache(tmp_path, waited.append).entry("trees", "a title", {"n": 1}, _write):
+        assert waited == ["a title"]
+    with Cache(tmp_path, waited.append).entry("trees", "another", {"n": 1}, _write):
+        assert waited == ["a title"]
+    process.join()
+
+
 def _hang(root: Path, ready: Path) -> None:
     def make(tree: Path) -> None:
         _write(tree)
