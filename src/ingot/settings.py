@@ -117,10 +117,11 @@ class Settings(BaseSettings):
         "the key that they are signed with.",
     )
     cache_dir: Path | None = Field(
-        default=None, description="Where packages and trees are kept; without it, in the data directory."
+        default=None, description="Where packages, trees and disks are kept; without it, in the data directory."
     )
     cache_size: int = Field(
-        default=20 << 30, description="Bytes that cached trees may take; the least recently used go first."
+        default=20 << 30,
+        description="Bytes that the cache of builds may take; what was used least recently goes first.",
     )
     allow_private_sources: bool = Field(
         default=False,

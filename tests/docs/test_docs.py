@@ -1,5 +1,6 @@
 """What the documentation says is so."""
 
+import os
 import re
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ingot.build import restriction
+from ingot.build.cache import Cache, Kind, entry_key
 from ingot.build.template_file import load_template, parse_bundle
 
 ROOT = Path(__file__).parents[2]
@@ -51,6 +53,45 @@ def test_the_tutorial_shows_what_a_mistake_really_says(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert done.stderr.split() == shown[1].split()
+
+
+def _write(place: Path) -> None:
+    (place / "file").write_bytes(b"content")
+
+
+def test_the_guide_of_the_cache_shows_what_its_commands_print(tmp_path: Path) -> None:
+    """The transcripts, run again over entries of those titles; how much they take differs."""
+    cache = Cache(tmp_path)
+    packages = ["bash 5.2.15-2+b8 1111", "dpkg 1.21.22 2222", "linux-image-amd64 6.1.158-1 3333"]
+    old = {
+        "engine": 9,
+        "distribution": "Debian 12 amd64",
+        "epoch": 1767225600,
+        "parent": None,
+        "packages": packages,
+    }
+    new = {**old, "epoch": 1769904000, "packages": [*packages[:2], "linux-image-amd64 6.1.162-1 4444"]}
+    more = {**new, "parent": entry_key(new), "packages": ["nginx 1.22.1-9 5555"]}
+    entries: list[tuple[Kind, str, dict[str, object]]] = [
+        ("trees", "Debian 12 Minimal", old),
+        ("trees", "Debian 12 Minimal", new),
+        ("trees", "Debian 12 Minimal + nginx", more),
+        ("disks", "web 1.0", {"template": 1}),
+        ("clusters", "Debian 12 Minimal", {"base": entry_key(new)}),
+    ]
+    for number, (kind, title, description) in enumerate(entries):
+        with cache.entry(kind, title, description, _write):
+            pass
+        used = 1769990400 + 60 * number
+        os.utime(tmp_path / kind / entry_key(description), (used, used))
+    text = (ROOT / "docs/how-to/make-builds-fast.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^    \$ ingot (.*)\n((?:    .*\n)+)", text, flags=re.MULTILINE)
+    assert [command.split()[1] for command, _ in shown] == ["list", "why"]
+    for command, output in shown:
+        argv = [sys.executable, "-m", "ingot", *command.split(), "--cache-dir", tmp_path]
+        printed = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+        sizes = r"\d+(?=  2026-)"
+        assert re.sub(sizes, "", printed).split() == re.sub(sizes, "", output).split()
 
 
 def test_the_guide_of_bundles_shows_a_bundle() -> None:

@@ -25,7 +25,7 @@ def look(cache: Cache, manifest: Manifest, raw: Path, on_progress: Callable[[flo
     """What is known of a raw disk of the cache; `on_progress` gets the part done where clusters are compressed now."""
     content = _record(raw).read_bytes()
     system = manifest.template.os
-    title = f"clusters of {system.name} {system.version} {system.profile}"
+    title = f"{system.name} {system.version} {system.profile}"
 
     def make(place: Path) -> None:
         pack(raw, content, place, on_progress)

@@ -8,13 +8,14 @@ from typing import Any
 
 import typer
 
-from ingot.build.cache import Cache, CacheEntry
+from ingot.build.cache import Cache, CacheEntry, Kind
 from ingot.build.differences import differences
 from ingot.cli.engine import ask_engine
 from ingot.cli.output import FAILED, NOT_FOUND, WRONG_USE, Output, console, errors, fail, print_json, print_rows, say
 
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 _SHORT = 12
+_KINDS: dict[Kind, str] = {"trees": "tree", "disks": "disk", "clusters": "clusters"}
 
 
 def show_list(cache_dir: Path, output: Output) -> None:
@@ -33,12 +34,12 @@ def show_list(cache_dir: Path, output: Output) -> None:
         return
     columns = {
         "Key": lambda entry: entry.key[:_SHORT],
-        "Kind": lambda entry: entry.kind.removesuffix("s"),
+        "Kind": lambda entry: _KINDS[entry.kind],
         "What": lambda entry: entry.title,
         "MiB>": lambda entry: entry.size >> 20,
         "Last used": lambda entry: f"{dt.datetime.fromtimestamp(entry.used, dt.UTC):%Y-%m-%d %H:%M}",
     }
-    print_rows(entries, columns, "There are no trees and no disks.")
+    print_rows(entries, columns, "There are no trees, no disks and no clusters.")
     say(f"{len(files)} package files with {sum(file.size for file in files) >> 20} MiB")
 
 

@@ -12,7 +12,7 @@ app = typer.Typer(no_args_is_help=True, help="Look at what builds keep for the n
 
 @app.command("list")
 def show_list(cache_dir: CacheDir = DEFAULT_CACHE, output: OutputOption = Output.TABLE) -> None:
-    """List trees, disks and package files with their sizes, least recently used first."""
+    """List trees, disks, clusters and package files with their sizes, least recently used first."""
     from ingot.cli.cache import show_list as run  # noqa: PLC0415
 
     run(cache_dir, output)
