@@ -5,6 +5,7 @@ own times; and where a file lies would depend on everything before it.
 """
 
 import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,7 +20,16 @@ from ingot.build.sandbox import run_unsynced
 _LOST_AND_FOUND, _LOST_AND_FOUND_NAME = 11, b"lost+found"
 #: Targets shorter than this lie in the link's inode.
 _SHORT_LINK = 60
-#: mke2fs makes an inode for so many bytes, in small file systems and in others.
+_EXT2 = "ext_attr,resize_inode,dir_index,filetype,sparse_super,large_file"
+#: Those that Debian 12's kernel and GRUB know.
+_FEATURES = {
+    "ext2": _EXT2,
+    "ext3": f"has_journal,{_EXT2}",
+    "ext4": f"has_journal,{_EXT2},extent,64bit,flex_bg,huge_file,dir_nlink,extra_isize,metadata_csum",
+}
+#: mke2fs wants to know the kinds of file systems by their names and sizes; what they are like we say ourselves.
+_SETTINGS = "[fs_types]\n" + "".join(f"{name} = {{\ninode_size = 256\n}}\n" for name in (*_FEATURES, "small", "big", "huge"))
+#: There is an inode for so many bytes, in small file systems and in others.
 _BYTES_PER_INODE_OF_SMALL, _BYTES_PER_INODE = 4096, 16384
 _SMALL = 512 * MIB
 
@@ -47,18 +57,27 @@ def make_ext(image: Path, start: int, volume: Volume, tree: Path, epoch: int, lo
 
 def _make_empty(image: Path, start: int, volume: Volume, count: int, epoch: int, log: Path) -> None:
     options = f"offset={start},hash_seed={volume.uuid},root_owner=0:0,lazy_itable_init=1,lazy_journal_init=1,nodiscard"
-    usual = volume.size // (_BYTES_PER_INODE_OF_SMALL if volume.size < _SMALL else _BYTES_PER_INODE)
     # A tree of many small files has more of them than file systems usually have room for.
-    inodes = ["-N", str(count * 3 // 2)] if count * 5 // 4 > usual else []
-    run_unsynced(
-        [
-            "mke2fs", "-q", "-F", "-t", volume.fstype, "-b", str(BLOCK), "-I", "256", "-m", "1", *inodes,
-            "-O", "^metadata_csum_seed,^orphan_file", "-U", str(volume.uuid), "-L", volume.label[:16],
-            "-E", options, image, f"{volume.size // 1024}k",
-        ],
-        env={"E2FSPROGS_FAKE_TIME": str(epoch), "SOURCE_DATE_EPOCH": str(epoch)},
-        log=log,
-    )  # fmt: skip
+    inodes = max(
+        volume.size // (_BYTES_PER_INODE_OF_SMALL if volume.size < _SMALL else _BYTES_PER_INODE), count * 3 // 2
+    )
+    with tempfile.NamedTemporaryFile("w", prefix="mke2fs-", suffix=".conf") as settings:
+        settings.write(_SETTINGS)
+        settings.flush()
+        run_unsynced(
+            [
+                "mke2fs", "-q", "-F", "-t", volume.fstype, "-O", f"none,{_FEATURES[volume.fstype]}",
+                "-b", str(BLOCK), "-I", "256", "-N", str(inodes), "-m", "1", "-U", str(volume.uuid),
+                "-L", volume.label[:16], "-E", options, image, f"{volume.size // 1024}k",
+            ],
+            # The host's own settings are not ours.
+            env={
+                "E2FSPROGS_FAKE_TIME": str(epoch),
+                "SOURCE_DATE_EPOCH": str(epoch),
+                "MKE2FS_CONFIG": settings.name,
+            },
+            log=log,
+        )  # fmt: skip
 
 
 class _Filling:
