@@ -9,6 +9,16 @@ from pathlib import Path
 #: Extended attributes that belong to the file, not to the host's own file systems.
 _KEPT = ("security.capability", "system.posix_acl_", "user.")
 _NOT_KEPT = "user.overlay."
+#: What directories of ext and btrfs call each type of file.
+_KINDS = {
+    stat.S_IFREG: 1,
+    stat.S_IFDIR: 2,
+    stat.S_IFCHR: 3,
+    stat.S_IFBLK: 4,
+    stat.S_IFIFO: 5,
+    stat.S_IFSOCK: 6,
+    stat.S_IFLNK: 7,
+}
 
 
 @dataclass(frozen=True)
@@ -21,6 +31,11 @@ class Entry:
     parent: int
     status: os.stat_result
     time: int
+
+    @property
+    def kind(self) -> int:
+        """Its type, as a directory's entry has it."""
+        return _KINDS[stat.S_IFMT(self.status.st_mode)]
 
     @property
     def is_directory(self) -> bool:

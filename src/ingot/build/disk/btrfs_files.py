@@ -22,15 +22,6 @@ _FIRST_INDEX = 2
 _INLINE = 2048
 #: The largest piece: far below the format's own limit, so that what is checked at once stays small.
 _PIECE = 8 << 20
-_KINDS = {
-    stat.S_IFREG: 1,
-    stat.S_IFDIR: 2,
-    stat.S_IFCHR: 3,
-    stat.S_IFBLK: 4,
-    stat.S_IFIFO: 5,
-    stat.S_IFSOCK: 6,
-    stat.S_IFLNK: 7,
-}
 _CHECKSUMS = 2**64 - 10
 _CHECKSUMS_PER_ITEM = 2048
 
@@ -143,9 +134,8 @@ def _directory(inode: int, listing: list[tuple[int, Entry]]) -> Iterator[Item]:
     hashes: dict[int, bytes] = {}
     references: dict[int, bytes] = {}
     for index, (child, entry) in enumerate(listing, _FIRST_INDEX):
-        kind = _KINDS[stat.S_IFMT(entry.status.st_mode)]
         location: Key = (child, trees.INODE_ITEM, 0)
-        item = trees.directory_item(location, kind, entry.name)
+        item = trees.directory_item(location, entry.kind, entry.name)
         hash_ = trees.name_hash(entry.name)
         hashes[hash_] = hashes.get(hash_, b"") + item
         references[child] = references.get(child, b"") + trees.inode_reference(index, entry.name)

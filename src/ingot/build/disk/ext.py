@@ -28,7 +28,9 @@ _FEATURES = {
     "ext4": f"has_journal,{_EXT2},extent,64bit,flex_bg,huge_file,dir_nlink,extra_isize,metadata_csum",
 }
 #: mke2fs wants to know the kinds of file systems by their names and sizes; what they are like we say ourselves.
-_SETTINGS = "[fs_types]\n" + "".join(f"{name} = {{\ninode_size = 256\n}}\n" for name in (*_FEATURES, "small", "big", "huge"))
+_SETTINGS = "[fs_types]\n" + "".join(
+    f"{name} = {{\ninode_size = 256\n}}\n" for name in (*_FEATURES, "small", "big", "huge")
+)
 #: There is an inode for so many bytes, in small file systems and in others.
 _BYTES_PER_INODE_OF_SMALL, _BYTES_PER_INODE = 4096, 16384
 _SMALL = 512 * MIB

@@ -1,7 +1,6 @@
 """Inodes, directories, block maps and extended attributes as ext2, ext3 and ext4 keep them."""
 
 import os
-import stat
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -13,15 +12,6 @@ _EXTENTS_FLAG = 0x80000
 _EXTRA = 32
 _TAIL = 12
 _TAIL_TYPE = 0xDE
-_KINDS = {
-    stat.S_IFREG: 1,
-    stat.S_IFDIR: 2,
-    stat.S_IFCHR: 3,
-    stat.S_IFBLK: 4,
-    stat.S_IFIFO: 5,
-    stat.S_IFSOCK: 6,
-    stat.S_IFLNK: 7,
-}
 _DIRECTORY = 2
 _MAP = 60
 _EXTENT_MAGIC = 0xF30A
@@ -121,7 +111,7 @@ def directory(volume: ExtVolume, number: int, parent: int, entries: Sequence[tup
     """The blocks of a directory; `entries` are (inode, entry)."""
     seed = volume.inode_seed(number)
     room = _room(volume)
-    remaining = iter([(number, _DIRECTORY), (parent, _DIRECTORY), *((at, _kind(entry)) for at, entry in entries)])
+    remaining = iter([(number, _DIRECTORY), (parent, _DIRECTORY), *((at, entry.kind) for at, entry in entries)])
     for names in _blocks_of_names(volume, (entry.name for _, entry in entries)):
         block = bytearray()
         for name in names:
@@ -155,10 +145,6 @@ def _blocks_of_names(volume: ExtVolume, names: Iterable[bytes]) -> Iterator[list
         block.append(name)
         left -= length
     yield block
-
-
-def _kind(entry: Entry) -> int:
-    return _KINDS[stat.S_IFMT(entry.status.st_mode)]
 
 
 def block_map(volume: ExtVolume, number: int, runs: Sequence[Run], allocate: Allocate) -> tuple[bytes, int]:
