@@ -50,6 +50,22 @@ def test_a_killed_server_takes_its_builds_along_and_the_next_one_resumes(site: S
     site.require_finished("web")
 
 
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_server_that_ends_has_noted_every_request(site: Site, processes: int) -> None:
+    server = site.start("ingot", "serve", "--port", "0", "--processes", str(processes))
+    match = re.search(r"(http://127\.0\.0\.1:\d+)/api", site.await_words(server, "/docs"))
+    assert match
+    base = f"{match[1]}/api"
+    eventually(lambda: _answers(base), "the server answers")
+    with httpx.Client() as client:
+        for number in range(20):
+            assert client.get(f"{base}/status", headers={"User-Agent": f"the {number}th"}).status_code == 200
+    server.terminate()
+    assert server.wait() == 0
+    said = site.await_words(server, "server ended")
+    assert all(f'"the {number}th"' in said for number in range(20))
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_server_that_is_asked_to_stop_ends_cleanly(site: Site, number: signal.Signals) -> None:
     site.generate("web")

@@ -10,12 +10,12 @@ import threading
 import time
 from collections import OrderedDict
 
-import structlog
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 
 from ingot.api import signatures
 from ingot.api.errors import UnauthorizedError
+from ingot.logs import Log
 from ingot.services import api_keys
 from ingot.services.errors import ForbiddenError
 from ingot.services.passwords import NOBODY, is_login
@@ -25,7 +25,7 @@ from ingot.store.tables import ApiKey, User
 
 _REMEMBERED_SECONDS = 60
 _MOST_REMEMBERED = 10_000
-_log = structlog.get_logger()
+_log = Log()
 
 
 class Authenticator:

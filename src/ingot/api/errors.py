@@ -4,7 +4,6 @@ import re
 import uuid
 from collections.abc import Mapping
 
-import structlog
 from sqlalchemy import exc as database
 from sqlalchemy.exc import IntegrityError
 from starlette.exceptions import HTTPException
@@ -12,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ingot.api import negotiation
+from ingot.logs import Log
 from ingot.messages.codec import MalformedMessageError
 from ingot.messages.common import LocalizedMessage, UForgeError
 from ingot.services import errors as services
@@ -24,7 +24,7 @@ SECRET_PARAMETERS = ("downloadId", "id", "signature", "autopasswd", "password", 
 _SECRET = re.compile(rf"(?i)\b({'|'.join(SECRET_PARAMETERS)})=[^&\s]*")
 #: When to try again what is refused because there are too many.
 _RETRY_SECONDS = 10
-_log = structlog.get_logger()
+_log = Log()
 
 
 class UnauthorizedError(services.ServiceError):
@@ -102,7 +102,7 @@ def error_response(request: Request, error: Exception) -> Response:
         message_id = _HTTP_MESSAGES.get(status, f"ERROR.HTTP.{status}")
     else:
         incident = uuid.uuid4().hex[:12]
-        _log.error("request failed unexpectedly", incident=incident, path=request.url.path, exc_info=error)
+        _log.exception("request failed unexpectedly", incident=incident, path=request.url.path, exc_info=error)
         status, message_id = 500, "ERROR.UNEXPECTED"
         message = f"The server failed in a way nobody foresaw. Its log says more under incident {incident}."
     return uforge_error(request, status, message, message_id, parameters, headers)

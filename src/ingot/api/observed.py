@@ -2,14 +2,12 @@
 
 import time
 
-import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ingot.api.errors import redacted
-
-_log = structlog.get_logger()
+from ingot.logs import RequestLines
 
 
 class RequestJournal:
@@ -17,6 +15,7 @@ class RequestJournal:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._lines = RequestLines()
         labels = ("method", "status")
         registry = self.registry
         self._counts: dict[tuple[str, int], Counter] = {}  # those of `_requests`, which takes longer to look them up
@@ -31,15 +30,8 @@ class RequestJournal:
             count = self._counts[kind] = self._requests.labels(method, str(status))
         count.inc()
         self._seconds.observe(seconds)
-        _log.info(
-            "request",
-            method=method,
-            target=redacted(target) if "?" in target else target,
-            status=status,
-            milliseconds=round(seconds * 1000, 1),
-            client=client,
-            agent=agent,
-        )
+        shown = redacted(target) if "?" in target else target
+        self._lines.add(method, shown, status, seconds * 1000, client, agent)
 
 
 class Observed:

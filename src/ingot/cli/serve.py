@@ -9,7 +9,6 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-import structlog
 from alembic.util.exc import CommandError
 from pydantic import ValidationError
 from rich.table import Table
@@ -20,7 +19,7 @@ from ingot.api.server import GRACE_SECONDS, WebServer, server_config
 from ingot.cli.output import console, fail
 from ingot.cli.supervise import Hang, Stop, Supervised
 from ingot.jobs.worker import lock_file
-from ingot.logs import set_up_logs
+from ingot.logs import Log, set_up_logs
 from ingot.process import raise_file_limit
 from ingot.services import first_start
 from ingot.settings import Settings
@@ -28,7 +27,7 @@ from ingot.store.artifacts import ArtifactError
 from ingot.store.database import MIGRATION_LOCK, Database
 from ingot.store.stores import require_usable
 
-_log = structlog.get_logger()
+_log = Log()
 _POLL_SECONDS = 0.2
 
 

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import structlog
-
+from ingot.logs import Log
 from ingot.process import bound_environment
 
-_log = structlog.get_logger()
+_log = Log()
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
 _POLL_SECONDS = 0.2
 

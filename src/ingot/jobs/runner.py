@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
@@ -19,6 +18,7 @@ from ingot.build.request import ENGINE_COMMAND
 from ingot.jobs.child import Child
 from ingot.jobs.job import JobError, Workplace
 from ingot.jobs.kinds import JOBS
+from ingot.logs import Log
 from ingot.services import artifacts, attempts, evidence
 from ingot.services.attempts import LostAttemptError
 from ingot.services.claims import ClaimLostError
@@ -29,7 +29,7 @@ from ingot.store.artifacts import ArtifactError, ArtifactStore, Course
 from ingot.store.database import ARTIFACT_LOCK, Database
 from ingot.store.tables import Attempt
 
-_log = structlog.get_logger()
+_log = Log()
 _POLL_SECONDS = 0.1
 _REPORT_SECONDS = 0.5
 _RETRY_SECONDS = 1.0

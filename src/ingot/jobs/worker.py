@@ -16,12 +16,11 @@ import time
 from collections import Counter
 from pathlib import Path
 
-import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from ingot.jobs.kinds import JOBS
 from ingot.jobs.runner import Runner, remove_scratch
-from ingot.logs import set_up_logs
+from ingot.logs import Log, set_up_logs
 from ingot.process import die_with_parent
 from ingot.services import appliance_exports, appliance_imports, artifacts, attempts
 from ingot.services.secrets import server_secret
@@ -32,7 +31,7 @@ from ingot.store.database import QUEUE_LOCK, Database
 from ingot.store.stores import artifacts_of
 
 LOCK_FILE = "worker.lock"
-_log = structlog.get_logger()
+_log = Log()
 _POLL_SECONDS = 0.25
 _PAUSE_SECONDS = 2.0
 #: Where contents lie elsewhere, each directory is looked at once in four hours, and uploads once in an hour.

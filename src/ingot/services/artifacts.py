@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import structlog
 from sqlalchemy import ColumnElement, select, true
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from ingot.logs import Log
 from ingot.services import claims
 from ingot.store.artifacts import ArtifactError, ArtifactStore, NotReachedError
 from ingot.store.database import ARTIFACT_LOCK, Database
@@ -26,7 +26,7 @@ from ingot.store.tables import (
     TargetPlatform,
 )
 
-_log = structlog.get_logger()
+_log = Log()
 _UNFINISHED = select(Attempt.id).where(Attempt.state.in_(("queued", "running")))
 
 #: (Column that refers to contents, in which of its rows.)

@@ -6,16 +6,16 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
+from ingot.logs import Log
 from ingot.services import claims
 from ingot.services.artifacts import sweep
 from ingot.store.artifacts import PATIENCE_SECONDS, ArtifactStore, Course
 from ingot.store.database import Database
 
-_log = structlog.get_logger()
+_log = Log()
 _POLL_SECONDS = 0.1
 _RENEW_SECONDS = claims.CLAIM_SECONDS / 10
 _DATABASE_IS_AWAY = (OperationalError, InterfaceError)

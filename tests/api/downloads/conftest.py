@@ -1,5 +1,6 @@
 """Finished images whose content is ours, and servers with settings of their own."""
 
+import json
 import random
 import threading
 import time
@@ -74,6 +75,17 @@ def image(finish: Callable[[str, bytes], dict[str, Any]], content: bytes) -> dic
 def small(finish: Callable[[str, bytes], dict[str, Any]]) -> dict[str, Any]:
     """An image of 61 bytes."""
     return finish("small", bytes(range(61)))
+
+
+@pytest.fixture
+def noted(capfd: pytest.CaptureFixture[str]) -> Callable[[], list[dict[str, Any]]]:
+    """The lines of requests since the last look."""
+
+    def look() -> list[dict[str, Any]]:
+        lines = (json.loads(line) for line in capfd.readouterr().err.splitlines() if line.startswith("{"))
+        return [line for line in lines if line["event"] == "request"]
+
+    return look
 
 
 @contextmanager

@@ -4,17 +4,17 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from ingot.api.downloads.response import Downloadable
+from ingot.logs import Log
 from ingot.services import download_keys, downloads
 from ingot.services.downloads import Counts, Subject
 from ingot.settings import Settings
 from ingot.store.database import Database
 
-_log = structlog.get_logger()
+_log = Log()
 _LONGEST_BEAT, _SHORTEST_BEAT = 10.0, 0.5
 #: Seconds between looks at how many downloads share a rate.
 _RATE_BEAT = 2.0
