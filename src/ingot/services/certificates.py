@@ -2,7 +2,6 @@
 
 import json
 
-from cryptography import x509
 from sqlalchemy.orm import Session
 
 from ingot.messages.account import Certificate as CertificateMessage
@@ -94,6 +93,8 @@ def _require_sound(kind: str, name: str, content: bytes) -> None:
     if not content or len(content) > LARGEST:
         raise InvalidError(f"Certificate {name} has {len(content)} bytes; possible are 1 to {LARGEST}.", name)
     if kind in _PUBLIC:
+        from cryptography import x509  # noqa: PLC0415 - 8 MB that only accounts at Amazon need
+
         try:
             x509.load_pem_x509_certificate(content)
         except ValueError:

@@ -10,7 +10,6 @@ from pathlib import Path
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
-from ingot.build.evidence import dsse
 from ingot.build.evidence.record import CYCLONEDX, LOGS, MANIFEST, PROVENANCE, SPDX, TIMINGS, stage_of
 from ingot.services.errors import NotFoundError
 from ingot.services.secrets import provenance_key
@@ -42,13 +41,19 @@ class LogPart:
 
 def builder_id(settings: Settings) -> str:
     """The URI of this installation."""
-    return settings.builder_id or f"urn:ingot:builder:ed25519:{dsse.key_id(provenance_key(settings).public_key())}"
+    if settings.builder_id:
+        return settings.builder_id
+    from ingot.build.evidence import dsse  # noqa: PLC0415 - it loads the library that signs (see services/secrets)
+
+    return f"urn:ingot:builder:ed25519:{dsse.key_id(provenance_key(settings).public_key())}"
 
 
 def prepare(directory: Path, settings: Settings) -> None:
     """Make a build's record ready to be kept: the statement signed, the logs of bounded size, all on the disk."""
     statement = directory / PROVENANCE
     if statement.exists():
+        from ingot.build.evidence import dsse  # noqa: PLC0415 - as above
+
         envelope = dsse.sign(statement.read_bytes(), provenance_key(settings))
         (directory / SIGNED_PROVENANCE).write_bytes(envelope)
     for file in _files(directory):

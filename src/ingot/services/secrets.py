@@ -3,12 +3,14 @@
 import contextlib
 import os
 import secrets
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from typing import TYPE_CHECKING
 
 from ingot.settings import Settings
+
+# Functions below import the library when there is something to seal, to open or to sign: it takes 8 MB in a process,
+# and most have nothing.
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 _BYTES = 32
 _NONCE_BYTES = 12
@@ -25,17 +27,22 @@ class Vault:
     """
 
     def __init__(self, key: bytes) -> None:
-        self._cipher = AESGCM(key)
+        self._key = key
 
     def seal(self, purpose: str, secret: bytes) -> bytes:
         """The sealed form of a secret."""
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
+
         nonce = os.urandom(_NONCE_BYTES)
-        return nonce + self._cipher.encrypt(nonce, secret, purpose.encode())
+        return nonce + AESGCM(self._key).encrypt(nonce, secret, purpose.encode())
 
     def open(self, purpose: str, sealed: bytes) -> bytes:
         """The secret that was sealed for this purpose; raises LostSecretError."""
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
+
         try:
-            return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], purpose.encode())
+            return AESGCM(self._key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], purpose.encode())
         except (InvalidTag, ValueError) as error:
             raise LostSecretError(purpose) from error
 
@@ -50,8 +57,10 @@ def vault(settings: Settings) -> Vault:
     return Vault(_kept(settings, "vault-key"))
 
 
-def provenance_key(settings: Settings) -> Ed25519PrivateKey:
+def provenance_key(settings: Settings) -> "Ed25519PrivateKey":
     """The key that statements about images are signed with; made at the first call."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
+
     return Ed25519PrivateKey.from_private_bytes(_kept(settings, "provenance-key"))
 
 

@@ -9,7 +9,6 @@ from ingot.api.listing import flag, number
 from ingot.api.operation import Call, Chapter
 from ingot.api.operations import machineimage
 from ingot.api.representations import images as representations
-from ingot.build.evidence import dsse
 from ingot.messages.base import Message
 from ingot.messages.extension import EvidenceFile, EvidenceFiles
 from ingot.messages.image import Image
@@ -91,5 +90,7 @@ def log_get(call: Call) -> Response:
 @_chapter.operation("ingotKey_get", "GET", "/ingot/provenance-key", authenticated=False)
 def key_get(call: Call) -> Response:
     """The public key that statements about images are signed with, as PEM."""
+    from ingot.build.evidence import dsse  # noqa: PLC0415 - it loads the library that signs (see services/secrets)
+
     public = provenance_key(call.server.settings).public_key()
     return Response(dsse.public_pem(public), headers=_HEADERS, media_type="application/x-pem-file")
