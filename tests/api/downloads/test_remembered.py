@@ -1,6 +1,7 @@
 """What was allowed a moment ago is answered by a shorter way: with the same answer, and while it still is allowed."""
 
 import base64
+import gc
 import os
 import threading
 import time
@@ -13,7 +14,7 @@ import pytest
 
 from ingot.api import authentication
 from ingot.api.downloads.shortcut import Shortcut
-from ingot.api.http.protocol import Answer
+from ingot.api.http.protocol import Answer, Protocol
 from ingot.services.passwords import hash_login
 from ingot.store.tables import User
 from tests.api.conftest import PASSWORD, Site
@@ -94,6 +95,32 @@ def test_who_breaks_off_a_large_file_leaves_nothing_open(
             eventually(lambda: bool(logs.extend(noted()) or logs), "the request is noted")  # noqa: B023
         assert [entry["status"] for entry in logs] == [200]
     assert shortcuts == [False, True, True, True]
+
+
+def test_a_connection_that_is_over_is_no_garbage(site: Site, image: dict[str, Any], shortcuts: list[bool]) -> None:
+    """What a broken connection took is free at once, and not when somebody looks for garbage."""
+
+    def break_off() -> None:
+        with Wire(site.address, window=4096) as wire:
+            wire.send(target_of(image), _CREDENTIALS)
+            wire.head()
+            wire.break_off()
+        eventually(lambda: open_artifacts() == 0, "the file is closed")
+
+    def connections() -> int:
+        return sum(type(one) is Protocol for one in gc.get_objects())
+
+    break_off()
+    gc.collect()
+    before = connections()
+    gc.disable()
+    try:
+        for _ in range(5):
+            break_off()
+        eventually(lambda: connections() <= before, "the connections are forgotten")
+    finally:
+        gc.enable()
+    assert shortcuts == [False, *[True] * 5]
 
 
 def test_a_file_that_is_too_short_breaks_the_connection(

@@ -105,7 +105,10 @@ class Handover:
         self._unwatch()
         if self._timer is not None:
             self._timer.cancel()
-        self._done(self._error)
+        # An error knows where it was raised, and so this object: without a last look for garbage, everything about the
+        # connection would stay.
+        error, self._error = self._error, None
+        self._done(error)
 
     def _look(self) -> None:
         """Give up a client that has taken nothing for too long."""
