@@ -114,5 +114,6 @@ class RequestLines:
             text = "".join(self._lines)
             self._lines.clear()
             self._size = 0
-            sys.stderr.write(text)
-            sys.stderr.flush()
+            if _LOGGER.isEnabledFor(logging.INFO):  # as every other line; not in a test that did not set up logs
+                sys.stderr.write(text)
+                sys.stderr.flush()

@@ -150,7 +150,9 @@ def test_bad_accounts_are_refused_with_a_reason(root: httpx.Client, body: dict[s
     assert words in response.json()["uforgeError"]["localizedErrorMsg"]["message"]
 
 
-def test_what_an_unexpected_failure_logs_has_no_secret(site: Site, monkeypatch: Any, capfd: Any) -> None:
+def test_what_an_unexpected_failure_logs_has_no_secret(
+    site: Site, monkeypatch: Any, capfd: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     """The log of an error names where, and not with which values."""
     import logging
 
@@ -161,6 +163,7 @@ def test_what_an_unexpected_failure_logs_has_no_secret(site: Site, monkeypatch: 
         raise RuntimeError("unforeseen")
 
     monkeypatch.setattr(platforms, "resolve", fail)
+    caplog.set_level(logging.INFO, "ingot")  # so that it is as before afterwards
     monkeypatch.setattr(logging.getLogger(), "handlers", [])  # those of pytest
     set_up_logs()
     with site.client() as client:

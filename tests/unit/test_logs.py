@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import subprocess
 import sys
 from typing import Any
@@ -46,6 +47,11 @@ def test_lines_of_ours_and_of_libraries_are_json() -> None:
 
 def test_a_moment_is_shown_in_utc() -> None:
     assert timestamp(1_000_000_000.25) == "2001-09-09T01:46:40.250000Z"
+
+
+@pytest.fixture(autouse=True)
+def _level(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "ingot")
 
 
 def test_lines_of_requests_are_json_whatever_clients_say(capsys: pytest.CaptureFixture[str]) -> None:

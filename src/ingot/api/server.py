@@ -12,6 +12,7 @@ from ingot.api.authentication import Authenticator
 from ingot.api.downloads.remembered import RememberedDownloads
 from ingot.api.downloads.shortcut import Shortcut
 from ingot.api.downloads.transfers import Transfers
+from ingot.api.http.handover import Patience
 from ingot.api.http.protocol import Protocol
 from ingot.api.observed import RequestJournal
 from ingot.api.operation import Server
@@ -42,10 +43,10 @@ def make_server(settings: Settings, database: Database) -> Server:
 def server_config(settings: Settings, database: Database, host: str, port: int) -> uvicorn.Config:
     """uvicorn's configuration for Ingot's application."""
     server, journal = make_server(settings, database), RequestJournal()
-    shortcut = Shortcut(server.remembered, journal)
+    shortcut, patience = Shortcut(server.remembered, journal), Patience(settings.download_silence)
     return uvicorn.Config(
         create_app(server, journal),
-        http=functools.partial(Protocol, silence=settings.download_silence, shortcut=shortcut),  # type: ignore[arg-type]
+        http=functools.partial(Protocol, patience=patience, shortcut=shortcut),  # type: ignore[arg-type]
         host=host,
         port=port,
         access_log=False,

@@ -1,6 +1,7 @@
 """Finished images whose content is ours, and servers with settings of their own."""
 
 import json
+import logging
 import random
 import threading
 import time
@@ -78,8 +79,9 @@ def small(finish: Callable[[str, bytes], dict[str, Any]]) -> dict[str, Any]:
 
 
 @pytest.fixture
-def noted(capfd: pytest.CaptureFixture[str]) -> Callable[[], list[dict[str, Any]]]:
+def noted(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> Callable[[], list[dict[str, Any]]]:
     """The lines of requests since the last look."""
+    caplog.set_level(logging.INFO, "ingot")
 
     def look() -> list[dict[str, Any]]:
         lines = (json.loads(line) for line in capfd.readouterr().err.splitlines() if line.startswith("{"))
@@ -89,11 +91,14 @@ def noted(capfd: pytest.CaptureFixture[str]) -> Callable[[], list[dict[str, Any]
 
 
 @contextmanager
-def serving(site: Site, *, http: Any = None, tls: tuple[str, str] | None = None, **settings: Any) -> Iterator[str]:
+def serving(
+    site: Site, *, http: Any = None, tls: tuple[str, str] | None = None, keep_alive: int = 30, **settings: Any
+) -> Iterator[str]:
     """Another server on the same data, with settings of its own; yields where it listens."""
     database = Database(site.database.url)
     config = server_config(Settings(data_dir=site.directory, **settings), database, "127.0.0.1", 0)
     config.http = http or config.http
+    config.timeout_keep_alive = keep_alive
     if tls is not None:
         config.ssl_certfile, config.ssl_keyfile = tls
     server = uvicorn.Server(config)

@@ -1,6 +1,7 @@
 """What people try who have no right to a file."""
 
 import base64
+import logging
 import re
 import statistics
 import time
@@ -100,7 +101,10 @@ def test_an_expired_key_opens_nothing_and_is_replaced(site: Site, root: httpx.Cl
     assert httpx.get(url_of(site, present)).status_code == 200
 
 
-def test_no_key_is_logged_shown_or_kept(site: Site, small: dict[str, Any], capfd: pytest.CaptureFixture[str]) -> None:
+def test_no_key_is_logged_shown_or_kept(
+    site: Site, small: dict[str, Any], capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "ingot")
     key = small["downloadKey"]
     first = httpx.get(url_of(site, small))
     refused = httpx.get(url_of(site, small), headers={"Accept": "application/json"})

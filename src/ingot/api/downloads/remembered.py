@@ -4,13 +4,12 @@ A decision holds as long as nothing at all has changed in the database, which SQ
 verified password a minute after it was last used. Other databases cannot tell: there every request is decided anew.
 """
 
-import hashlib
 import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
 from dataclasses import dataclass
+from hashlib import blake2b
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
@@ -24,10 +23,6 @@ from ingot.store.database import Database
 _ACCELERATOR = ACCELERATOR.encode()
 _SECONDS = 60
 _MOST = 10_000
-
-
-#: Name and value of each header, as ASGI has them.
-RawHeaders = Iterable[tuple[bytes, bytes]]
 
 
 @dataclass
@@ -60,9 +55,11 @@ class RememberedDownloads:
             while len(self._decisions) > _MOST:
                 self._decisions.popitem(last=False)
 
-    def find(self, path: bytes, headers: RawHeaders) -> Downloadable | None:
-        """The file that a GET of this path, without a query, may have, if that was decided and must still be so."""
-        return self._decided(self._name(path, headers)) if self._decisions else None
+    def find(self, path: bytes, credentials: bytes) -> Downloadable | None:
+        """The file that a GET of this path, without a query, may have with this Authorization, if that was decided and
+        must still be so.
+        """
+        return self._decided(self._name(path, credentials)) if self._decisions else None
 
     def find_for(self, scope: Scope) -> Downloadable | None:
         """The file that this request may have, as `find` knows it."""
@@ -77,23 +74,17 @@ class RememberedDownloads:
         return decision.file
 
     def _name_of(self, scope: Scope) -> bytes | None:
+        """What a request is remembered by; None for one that is not."""
         if scope["method"] != "GET" or scope["query_string"]:
             return None
-        return self._name(scope["path"].encode(), scope["headers"])
-
-    def _name(self, path: bytes, headers: RawHeaders) -> bytes | None:
-        """What a request is remembered by; None for one that is not."""
-        credentials = None
-        for name, value in headers:
-            if name == b"authorization":
-                if credentials is not None:
-                    return None
-                credentials = value
-            elif name == _ACCELERATOR:
-                return None
-        if credentials is None:
+        headers = scope["headers"]
+        credentials = [value for name, value in headers if name == b"authorization"]
+        if len(credentials) != 1 or any(name == _ACCELERATOR for name, _ in headers):
             return None
-        return hashlib.blake2b(b"%d %b%b" % (len(path), path, credentials), key=self._key, digest_size=32).digest()
+        return self._name(scope["path"].encode(), credentials[0])
+
+    def _name(self, path: bytes, credentials: bytes) -> bytes:
+        return blake2b(b"%d %b%b" % (len(path), path, credentials), key=self._key, digest_size=32).digest()
 
 
 class RememberingDownloads:

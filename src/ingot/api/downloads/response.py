@@ -71,15 +71,17 @@ class Downloadable:
     @cached_property
     def head(self) -> bytes:
         """The headers of the answer that has all of the file, as they go over the line, up to its content."""
-        return self._head({"Content-Length": str(self.size)})
+        return b"%bcontent-length: %d\r\n\r\n" % (self._shared_head, self.size)
 
     def head_of(self, part: ByteRange) -> bytes:
         """The headers of the answer that has one part of the file."""
-        return self._head({"Content-Length": str(part.size), "Content-Range": part.content_range(self.size)})
+        content_range = part.content_range(self.size).encode()
+        return b"%bcontent-length: %d\r\ncontent-range: %b\r\n\r\n" % (self._shared_head, part.size, content_range)
 
-    def _head(self, own: dict[str, str]) -> bytes:
-        headers = {**self.content_headers, **own, "Content-Type": "application/octet-stream"}
-        return "".join(f"{name.lower()}: {value}\r\n" for name, value in headers.items()).encode("latin-1") + b"\r\n"
+    @cached_property
+    def _shared_head(self) -> bytes:
+        headers = {**self.content_headers, "Content-Type": "application/octet-stream"}
+        return "".join(f"{name.lower()}: {value}\r\n" for name, value in headers.items()).encode("latin-1")
 
 
 @dataclass(frozen=True)

@@ -7,23 +7,28 @@ file, and more memory than everything else that a large one needs.
 
 import functools
 import os
+import re
 import time
 
 from ingot.api.downloads.ranges import ByteRange, UnsatisfiableRangeError, parse
-from ingot.api.downloads.remembered import RawHeaders, RememberedDownloads
+from ingot.api.downloads.remembered import RememberedDownloads
+from ingot.api.downloads.response import ACCELERATOR, Downloadable
 from ingot.api.downloads.sending import SMALL
 from ingot.api.http.protocol import Answer
 from ingot.api.observed import RequestJournal
+
+#: Name and value of each header, as ASGI has them.
+Headers = list[tuple[bytes, bytes]]
 
 #: With these, there is more to decide.
 _OTHERS = frozenset(
     {
         *(b"if-range", b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since"),
-        *(b"content-length", b"transfer-encoding", b"expect", b"upgrade"),
+        *(b"content-length", b"transfer-encoding", b"expect", b"upgrade", ACCELERATOR.encode()),
     }
 )
 #: What a path may have that another path means as well.
-_AMBIGUOUS = (b"?", b"%", b"//", b"#")
+_AMBIGUOUS = re.compile(rb"[?%#]|//|/$")
 
 
 class Shortcut:
@@ -31,20 +36,35 @@ class Shortcut:
 
     def __init__(self, remembered: RememberedDownloads, journal: RequestJournal) -> None:
         self._remembered, self._journal = remembered, journal
+        self._general: tuple[Headers, bytes] = ([], b"")
 
-    def answer(self, target: bytes, headers: RawHeaders, client: str, *, sends_files: bool) -> Answer | None:
+    def general_headers(self, headers: Headers) -> bytes:
+        """The headers of every answer as they go over the line; uvicorn makes a new list of them each second."""
+        made, text = self._general
+        if made is not headers:
+            text = b"".join(b"%b: %b\r\n" % header for header in headers)
+            self._general = headers, text
+        return text
+
+    def answer(self, target: bytes, headers: Headers, client: str, *, sends_files: bool) -> Answer | None:
         """The answer to a GET; None for what the application has to see. `sends_files`: whether it may have a file."""
-        started, agent, asked = time.perf_counter(), b"", None
+        started, agent, asked, credentials = time.perf_counter(), b"", None, None
         for name, value in headers:
-            if name in _OTHERS or (name == b"range" and asked is not None):
-                return None
-            if name == b"range":
+            if name == b"authorization":
+                if credentials is not None:
+                    return None
+                credentials = value
+            elif name == b"range":
+                if asked is not None:
+                    return None
                 asked = value
             elif name == b"user-agent":
                 agent = value
-        if target.endswith(b"/") or any(part in target for part in _AMBIGUOUS):
+            elif name in _OTHERS:
+                return None
+        if credentials is None or _AMBIGUOUS.search(target):
             return None
-        file = self._remembered.find(target, headers)
+        file = self._remembered.find(target, credentials)
         if file is None:
             return None
         try:
@@ -53,46 +73,35 @@ class Shortcut:
             return None
         if ranges is not None and len(ranges) > 1:
             return None
-        part = ranges[0] if ranges else ByteRange(0, file.size)
-        if part.size > SMALL and not sends_files:
-            return None
-        try:
-            descriptor = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            return None  # whoever is next says why
-        answer = Answer(
-            status=206 if ranges else 200,
-            head=file.head_of(part) if ranges else file.head,
-            descriptor=descriptor,
-            offset=part.start,
-            count=part.size,
-        )
-        note = functools.partial(
-            self._journal.note,
-            "GET",
-            target.decode("latin-1"),
-            answer.status,
-            started,
-            client,
-            agent.decode("latin-1"),
-        )
-        if part.size > SMALL:
-            answer.ended = note
-        elif _takes_in_content(answer):
-            note()
-        else:
-            return None
+        answer = _answer_with(file, ranges[0] if ranges else None, sends_files=sends_files)
+        if answer is not None:
+            request = "GET", target.decode("latin-1"), answer.status, started, client, agent.decode("latin-1")
+            if answer.descriptor >= 0:
+                answer.ended = functools.partial(self._journal.note, *request)
+            else:
+                self._journal.note(*request)
         return answer
 
 
-def _takes_in_content(answer: Answer) -> bool:
-    """Read the content into the answer; False when it is not there as it should be."""
+def _answer_with(file: Downloadable, asked: ByteRange | None, *, sends_files: bool) -> Answer | None:
+    """The answer that has all of a file, or the part that was asked for; None when the file is not there as it should
+    be, or may not be sent.
+    """
+    part = asked or ByteRange(0, file.size)
+    if part.size > SMALL and not sends_files:
+        return None
+    answer = Answer(206, file.head_of(part)) if asked else Answer(200, file.head)
     try:
-        content = os.pread(answer.descriptor, answer.count, answer.offset)
+        descriptor = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return False
+        return None  # whoever is next says why
+    if part.size > SMALL:
+        answer.descriptor, answer.offset, answer.count = descriptor, part.start, part.size
+        return answer
+    try:
+        answer.content = os.pread(descriptor, part.size, part.start)
+    except OSError:
+        return None
     finally:
-        os.close(answer.descriptor)
-        answer.descriptor = -1
-    answer.head += content
-    return len(content) == answer.count
+        os.close(descriptor)
+    return answer if len(answer.content) == part.size else None

@@ -17,37 +17,67 @@ _TURN = 2 << 20
 _PROBE = [bytearray(1)]
 
 
+class Patience:
+    """Gives up clients that have taken nothing of a file for so many seconds, or for up to twice as many: one timer
+    looks after all of them.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._running: set[Handover] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self, handover: "Handover") -> None:
+        """A client gets something from now on."""
+        self._running.add(handover)
+        if self._timer is None:
+            self._timer = handover.loop.call_later(self.seconds, self._look)
+
+    def end(self, handover: "Handover") -> None:
+        """It got everything, or has gone."""
+        self._running.discard(handover)
+
+    def _look(self) -> None:
+        for handover in tuple(self._running):
+            handover.look()
+        # The loop is that of each of them.
+        self._timer = next(iter(self._running)).loop.call_later(self.seconds, self._look) if self._running else None
+
+
 class Handover:
     """Hands `count` bytes of a file from `offset` on over to a socket, after the bytes of `head`.
 
     `socket` is a copy of the connection's own: the loop lets us watch it, and its number stays ours when theirs is
-    closed. `silence`: seconds after which a client that takes nothing counts as gone. `done` is called once, from then
-    on nobody uses the descriptors: with None when everything is in the kernel, or with the error that ended it.
+    closed. `patience` is that with a client that takes nothing. `done` is called once, from then on nobody uses the
+    descriptors: with None when everything is in the kernel, or with the error that ended it.
     """
+
+    __slots__ = (
+        *("_before", "_count", "_done", "_error", "_file", "_head", "_is_in_thread", "_is_over", "_is_watching"),
+        *("_offset", "_patience", "_socket", "_transport", "loop"),
+    )
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         transport: asyncio.Transport,
         own_socket: socket.socket,
-        silence: float,
+        patience: Patience,
         done: Callable[[Exception | None], None],
     ) -> None:
-        self._loop, self._transport, self._socket, self._silence = loop, transport, own_socket, silence
+        self.loop, self._transport, self._socket, self._patience = loop, transport, own_socket, patience
         self._done = done
         self._head, self._file, self._offset, self._count = b"", -1, 0, 0
         self._error: Exception | None = None
         self._is_over = self._is_in_thread = self._is_watching = False
-        self._timer: asyncio.TimerHandle | None = None
-        self._before = 0
+        self._before: int | None = None
 
     def start(self, descriptor: int, offset: int, count: int, head: bytes = b"") -> None:
         """Begin; `done` may be called before this returns."""
         self._head, self._file, self._offset, self._count = head, descriptor, offset, count
         self._go_on()
         if not self._is_over:
-            self._before = self.left
-            self._timer = self._loop.call_later(self._silence, self._look)
+            self._patience.begin(self)
 
     @property
     def left(self) -> int:
@@ -76,7 +106,7 @@ class Handover:
         else:
             self._unwatch()
             self._is_in_thread = True
-            self._loop.run_in_executor(None, self._hand_over).add_done_callback(self._after_thread)
+            self.loop.run_in_executor(None, self._hand_over).add_done_callback(self._after_thread)
 
     def _after_thread(self, job: "asyncio.Future[None]") -> None:
         self._is_in_thread = False
@@ -90,12 +120,12 @@ class Handover:
         if not self.left:
             self._end()
         elif not self._is_watching:
-            self._loop.add_writer(self._socket.fileno(), self._go_on)
+            self.loop.add_writer(self._socket.fileno(), self._go_on)
             self._is_watching = True
 
     def _unwatch(self) -> None:
         if self._is_watching:
-            self._loop.remove_writer(self._socket.fileno())
+            self.loop.remove_writer(self._socket.fileno())
             self._is_watching = False
 
     def _end(self) -> None:
@@ -103,18 +133,16 @@ class Handover:
             return
         self._is_over = True
         self._unwatch()
-        if self._timer is not None:
-            self._timer.cancel()
+        self._patience.end(self)
         # An error knows where it was raised, and so this object: without a last look for garbage, everything about the
         # connection would stay.
         error, self._error = self._error, None
         self._done(error)
 
-    def _look(self) -> None:
-        """Give up a client that has taken nothing for too long."""
-        if self.left < self._before or self._is_in_thread:
+    def look(self) -> None:
+        """Give up the client if it has taken nothing since the last look."""
+        if self._before is None or self.left < self._before or self._is_in_thread:
             self._before = self.left
-            self._timer = self._loop.call_later(self._silence, self._look)
             return
         give_up(self._transport, self._socket)
         self.stop(ConnectionAbortedError("the client takes nothing"))

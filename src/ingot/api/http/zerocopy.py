@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from ingot.api.http.handover import Handover, give_up
+from ingot.api.http.handover import Handover, Patience, give_up
 
 ZEROCOPY = "http.response.zerocopysend"
 DELIVERED = "ingot.response.delivered"
@@ -32,11 +32,11 @@ _CLOSED_BY_PEER = frozenset({6, _CLOSE, 8, 9, 11})
 class FileSender:
     """Sends the files of one response. A context that lets go of everything at its end.
 
-    `silence`: seconds after which a client that takes nothing counts as gone.
+    `patience` is that with a client that takes nothing.
     """
 
-    def __init__(self, cycle: RequestResponseCycle, loop: asyncio.AbstractEventLoop, silence: float) -> None:
-        self._cycle, self._loop, self._silence = cycle, loop, silence
+    def __init__(self, cycle: RequestResponseCycle, loop: asyncio.AbstractEventLoop, patience: Patience) -> None:
+        self._cycle, self._loop, self._patience = cycle, loop, patience
         self._socket: socket.socket | None = None
         self._news: asyncio.Future[bool] | None = None
         self._is_over = self._is_broken = self._goes_on = False
@@ -134,7 +134,7 @@ class FileSender:
                 if is_closed or confirmed >= _REGRET_SECONDS:
                     return True
                 confirmed += pause
-            elif silent >= self._silence:
+            elif silent >= self._patience.seconds:
                 return False
             silent = silent + pause if unconfirmed == before else 0.0
             before = unconfirmed
@@ -177,7 +177,7 @@ class FileSender:
             else:
                 result.set_exception(error)
 
-        self._handover = Handover(self._loop, self._cycle.transport, self._own_socket(), self._silence, done)
+        self._handover = Handover(self._loop, self._cycle.transport, self._own_socket(), self._patience, done)
         self._handover.start(descriptor, offset, count)
         try:
             if not result.done():
@@ -201,7 +201,7 @@ class FileSender:
         if transport.get_write_buffer_size():
             transport.set_write_buffer_limits(0)
             try:
-                async with asyncio.timeout(self._silence):
+                async with asyncio.timeout(self._patience.seconds):
                     await flow.drain()
             except TimeoutError:
                 give_up(transport, self._socket)
