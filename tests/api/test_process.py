@@ -5,7 +5,10 @@ import subprocess
 import sys
 
 #: Libraries that few requests need, or none, and that take megabytes each.
-_RARE = ("alembic", "boto3", "cryptography", "httpx", "jinja2", "rich", "sqlalchemy.dialects.postgresql", "typer")
+_RARE = (
+    *("alembic", "boto3", "cryptography", "httpx", "jinja2", "lark", "rich", "typer"),
+    "sqlalchemy.dialects.postgresql",
+)
 
 
 def test_a_server_process_loads_rare_libraries_when_it_needs_them() -> None:

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -30,6 +31,23 @@ _THREADS, _FEWEST_THREADS = 40, 8
 BASE_PATHS = ("/api", "/ufws")
 
 
+class _BasePath(Convertor[str]):
+    """A base path within that of an operation: one route does for all of them."""
+
+    regex = "|".join(path[1:] for path in BASE_PATHS)
+
+    def convert(self, value: str) -> str:
+        """As it is."""
+        return value
+
+    def to_string(self, value: str) -> str:
+        """As it is."""
+        return value
+
+
+register_url_convertor("base", _BasePath())
+
+
 def create_app(server: Server, journal: RequestJournal) -> ASGIApp:
     """The ASGI application of a server, whose requests are noted in the journal."""
     threads = max(_FEWEST_THREADS, _THREADS // server.settings.processes)
@@ -40,8 +58,7 @@ def create_app(server: Server, journal: RequestJournal) -> ASGIApp:
     operations = [*chapters.all_operations(), *chapters.all_extensions()]
     for operation in operations:
         handle = endpoint(operation, server)
-        for base in BASE_PATHS:
-            app.add_route(base + operation.path, _guarded(handle), methods=[operation.method])
+        app.add_route("/{base:base}" + operation.path, _guarded(handle), methods=[operation.method])
     document = partial(openapi.document, operations, BASE_PATHS[0])
     page = partial(openapi.page, operations)
     app.add_route("/openapi.json", _made_once(document, "application/json"), methods=["GET"])
