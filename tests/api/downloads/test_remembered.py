@@ -97,6 +97,46 @@ def test_who_breaks_off_a_large_file_leaves_nothing_open(
     assert shortcuts == [False, True, True, True]
 
 
+def test_what_many_ask_for_at_once_is_decided_once(
+    site: Site, image: dict[str, Any], content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decided: list[str] = []
+    authenticate = authentication.Authenticator.authenticate
+
+    def watched(self: Any, session: Any, request: Any) -> Any:
+        decided.append(request.url.path)
+        time.sleep(0.2)
+        return authenticate(self, session, request)
+
+    monkeypatch.setattr(authentication.Authenticator, "authenticate", watched)
+    with serving(site) as address, ThreadPoolExecutor(20) as pool:
+
+        def ask(number: int) -> tuple[int, bytes]:
+            with Wire(address) as wire:
+                part = ("Range: bytes=1000-",) if number % 2 else ()
+                wire.send(target_of(image), _CREDENTIALS, *part)
+                status, _, body = wire.answer()
+                return status, body
+
+        answers = list(pool.map(ask, range(20)))
+    assert [status for status, _ in answers] == [200, 206] * 10
+    assert all(body == (content if status == 200 else content[1000:]) for status, body in answers)
+    assert len(decided) == 1
+
+
+def test_who_is_refused_holds_up_nobody(site: Site, small: dict[str, Any]) -> None:
+    wrong = f"Authorization: Basic {base64.b64encode(b'root:wrong').decode()}"
+    with ThreadPoolExecutor(9) as pool:
+
+        def ask(number: int) -> int:
+            with Wire(site.address) as wire:
+                wire.send(target_of(small), wrong if number % 3 else _CREDENTIALS)
+                return wire.answer()[0]
+
+        answers = list(pool.map(ask, range(9)))
+    assert answers == [200, 401, 401] * 3
+
+
 def test_a_connection_that_is_over_is_no_garbage(site: Site, image: dict[str, Any], shortcuts: list[bool]) -> None:
     """What a broken connection took is free at once, and not when somebody looks for garbage."""
 

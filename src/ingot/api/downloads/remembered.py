@@ -4,6 +4,7 @@ A decision holds as long as nothing at all has changed in the database, which SQ
 verified password a minute after it was last used. Other databases cannot tell: there every request is decided anew.
 """
 
+import asyncio
 import secrets
 import threading
 import time
@@ -13,7 +14,7 @@ from hashlib import blake2b
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ingot.api.downloads.response import ACCELERATOR, Downloadable, plan
 from ingot.api.downloads.sending import FileResponse
@@ -21,6 +22,8 @@ from ingot.api.errors import PreconditionFailedError
 from ingot.store.database import Database
 
 _ACCELERATOR = ACCELERATOR.encode()
+#: Nearly all paths of files have it.
+_DOWNLOADS = "/downloads"
 _SECONDS = 60
 _MOST = 10_000
 
@@ -55,6 +58,10 @@ class RememberedDownloads:
             while len(self._decisions) > _MOST:
                 self._decisions.popitem(last=False)
 
+    def decidable(self, scope: Scope) -> bytes | None:
+        """What a request is remembered by if it is one for a file, and if anything can be remembered."""
+        return self._name_of(scope) if _DOWNLOADS in scope["path"] and self.version() is not None else None
+
     def find(self, path: bytes, credentials: bytes) -> Downloadable | None:
         """The file that a GET of this path, without a query, may have with this Authorization, if that was decided and
         must still be so.
@@ -88,15 +95,44 @@ class RememberedDownloads:
 
 
 class RememberingDownloads:
-    """Answers what is remembered before anybody else looks at the request."""
+    """Answers what is remembered before anybody else looks at the request.
+
+    What many ask for at once is decided for the first of them, and the others wait for that: each decision takes a
+    thread and a connection to the database, and after every commit all of them would be made anew.
+    """
 
     def __init__(self, app: ASGIApp, remembered: RememberedDownloads) -> None:
         self._app, self._remembered = app, remembered
+        self._deciding: dict[bytes, asyncio.Event] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or pass it on."""
         response = self._response(scope) if scope["type"] == "http" else None
+        name = self._remembered.decidable(scope) if response is None and scope["type"] == "http" else None
+        if name is not None and (decided := self._deciding.get(name)) is not None:
+            await decided.wait()
+            response = self._response(scope)
+        elif name is not None:
+            await self._decide(name, scope, receive, send)
+            return
         await (response or self._app)(scope, receive, send)
+
+    async def _decide(self, name: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+        decided = self._deciding[name] = asyncio.Event()
+
+        def let_go() -> None:
+            if not decided.is_set():
+                decided.set()
+                del self._deciding[name]
+
+        async def watched(message: Message) -> None:
+            let_go()  # who begins to answer has decided
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        finally:
+            let_go()
 
     def _response(self, scope: Scope) -> Response | None:
         file = self._remembered.find_for(scope)
