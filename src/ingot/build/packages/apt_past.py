@@ -7,8 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from debian.deb822 import Deb822, PkgRelation
-
 from ingot.build.distributions import Distribution
 from ingot.build.errors import BuildError
 from ingot.build.lock import try_locked
@@ -144,6 +142,8 @@ def _has_archives(distribution: Distribution) -> bool:
 
 def _exact_needs(paragraph: str) -> list[tuple[str, str]]:
     """(name, version) of what a package needs in exactly one version."""
+    from debian.deb822 import Deb822, PkgRelation  # noqa: PLC0415 - as in `control`
+
     fields = Deb822(paragraph)
     needs = []
     for field in ("Pre-Depends", "Depends"):
@@ -156,6 +156,8 @@ def _exact_needs(paragraph: str) -> list[tuple[str, str]]:
 
 
 def _pin(paragraph: str) -> Package:
+    from debian.deb822 import Deb822  # noqa: PLC0415 - as in `control`
+
     fields = Deb822(paragraph)
     epoch, version, release = split_version(fields["Version"])
     return Package(name=fields["Package"], version=version, release=release or None, epoch=epoch)

@@ -6,8 +6,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-
-from debian.deb822 import Deb822
+from typing import TYPE_CHECKING
 
 from ingot.build.distributions import Distribution
 from ingot.build.errors import BuildError
@@ -20,6 +19,9 @@ from ingot.build.packages.sources import Source, sources_of
 from ingot.build.run import ProgramFailedError, require, run
 from ingot.build.template import Package
 from ingot.settings import Settings
+
+if TYPE_CHECKING:
+    from debian.deb822 import Deb822
 
 _APT_HELPER = "/usr/lib/apt/apt-helper"
 _NAMED = 20
@@ -108,6 +110,8 @@ class AptRepository(Repository):
 
     def available(self) -> Iterator[AvailablePackage]:
         """Every package of the lists, read line by line."""
+        from debian.deb822 import Deb822  # noqa: PLC0415 - as in `control`
+
         with self.reading():
             for source in self.sources:
                 published = self._date(source)
@@ -126,6 +130,8 @@ class AptRepository(Repository):
 
     def point_release(self) -> str | None:
         """The version in the main suite's release file."""
+        from debian.deb822 import Deb822  # noqa: PLC0415 - as in `control`
+
         with self.reading():
             return Deb822(self._release_text(self.sources[0])).get("Version")
 
@@ -247,7 +253,7 @@ def _machine_transport() -> str:
     return "".join(f"{line}\n" for line in lines if line.startswith(wanted))
 
 
-def _described(paragraph: Deb822, suite: str, published: dt.datetime) -> AvailablePackage:
+def _described(paragraph: "Deb822", suite: str, published: dt.datetime) -> AvailablePackage:
     """The package that a paragraph of a Packages file describes."""
     epoch, version, release = split_version(paragraph["Version"])
     return AvailablePackage(

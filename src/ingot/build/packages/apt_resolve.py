@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from debian.deb822 import Packages
-
 from ingot.build.errors import BuildError
 from ingot.build.packages.control import read_control
 from ingot.build.packages.repository import ResolvedPackage, join_version, keep_solution
@@ -20,6 +18,8 @@ from ingot.build.run import ProgramFailedError
 from ingot.build.template import Package
 
 if TYPE_CHECKING:
+    from debian.deb822 import Packages
+
     from ingot.build.packages.apt_repository import AptRepository
 
 _URI_LINE = re.compile(r"'(?P<uri>[^']+)' (?P<file>\S+) (?P<size>\d+)")
@@ -40,9 +40,11 @@ def resolve(repository: "AptRepository", wanted: Sequence[Package], own: Sequenc
 
 
 def _solve(
-    repository: "AptRepository", asked: set[str], arguments: Sequence[str], own: Mapping[str, Packages]
+    repository: "AptRepository", asked: set[str], arguments: Sequence[str], own: "Mapping[str, Packages]"
 ) -> list[ResolvedPackage]:
     """Ask apt's solver, and look up what it chose; `own` are package files by their URIs."""
+    from debian.deb822 import Packages  # noqa: PLC0415 - as in `control`
+
     try:
         listing = repository.apt(["apt-get", "install", "-q", "--print-uris", "--", *arguments])
     except ProgramFailedError as error:
@@ -82,11 +84,11 @@ def _solve(
     )
 
 
-def _identity(paragraph: Packages) -> tuple[str, str, str]:
+def _identity(paragraph: "Packages") -> tuple[str, str, str]:
     return paragraph["Package"], paragraph["Version"], paragraph["Architecture"]
 
 
-def _paragraph(file: Path) -> Packages:
+def _paragraph(file: Path) -> "Packages":
     """What a package file says of itself, with its size and its hash."""
     try:
         paragraph = read_control(file)
@@ -138,7 +140,7 @@ def _explain(error: ProgramFailedError) -> str:
     return f"The packages cannot be installed together. apt says: {words}"
 
 
-def _levels(asked: set[str], paragraphs: Sequence[Packages]) -> dict[str, int]:
+def _levels(asked: set[str], paragraphs: "Sequence[Packages]") -> dict[str, int]:
     """Distance of every package from those asked for, along Depends, Pre-Depends and Recommends."""
     providers: dict[str, list[str]] = {}
     needs: dict[str, list[str]] = {}

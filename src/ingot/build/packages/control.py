@@ -2,18 +2,22 @@
 
 import subprocess
 from pathlib import Path
-
-from debian.deb822 import Packages
+from typing import TYPE_CHECKING
 
 from ingot.build.errors import BuildError
 from ingot.build.run import ENVIRONMENT
+
+if TYPE_CHECKING:
+    from debian.deb822 import Packages
 
 #: Bytes; a package of a stranger may unpack to any number of them.
 _LARGEST = 1 << 20
 
 
-def read_control(file: Path) -> Packages:
+def read_control(file: Path) -> "Packages":
     """The control paragraph of a package file, with at least its name, version and architecture; raises BuildError."""
+    from debian.deb822 import Packages  # noqa: PLC0415 - 30 ms and 4 MB that servers and cached builds do without
+
     argv = ["dpkg-deb", "--field", str(file)]
     # Not with `run`, which would hold all of what it says in memory.
     with subprocess.Popen(

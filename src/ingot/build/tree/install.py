@@ -9,7 +9,6 @@ from pathlib import Path
 
 from ingot.build.sandbox import run_in_tree
 from ingot.build.tree.initramfs import kernels, make_initramfs
-from ingot.build.tree.unpack import base_closure, make_skeleton, read_package_files, unpack
 
 #: Tools that look at the running machine: meaningless in a tree. The engine does their work, once. And the question
 #: whether this is a changed root: asked in one that has its own first process, it is answered wrongly.
@@ -34,6 +33,13 @@ def install_base(
 
     `on_progress` gets the part done (0 to 1) and what is going on.
     """
+    from ingot.build.tree.unpack import (  # noqa: PLC0415 - its libraries are for those alone who make a base
+        base_closure,
+        make_skeleton,
+        read_package_files,
+        unpack,
+    )
+
     packages = read_package_files(files, work)
     make_skeleton(tree)
     base = base_closure(packages)
