@@ -14,6 +14,8 @@ from collections.abc import Callable
 
 #: Bytes after which the other clients have their turn.
 _TURN = 2 << 20
+#: Bytes of a file that are looked for in memory at once: to look costs as much as a small turn.
+_LOOK_AHEAD = 8 << 20
 _PROBE = [bytearray(1)]
 
 
@@ -53,7 +55,18 @@ class Handover:
     """
 
     __slots__ = (
-        *("_before", "_count", "_done", "_error", "_file", "_head", "_is_in_thread", "_is_over", "_is_watching"),
+        *(
+            "_before",
+            "_cached_to",
+            "_count",
+            "_done",
+            "_error",
+            "_file",
+            "_head",
+            "_is_in_thread",
+            "_is_over",
+            "_is_watching",
+        ),
         *("_offset", "_patience", "_socket", "_transport", "loop"),
     )
 
@@ -68,6 +81,7 @@ class Handover:
         self.loop, self._transport, self._socket, self._patience = loop, transport, own_socket, patience
         self._done = done
         self._head, self._file, self._offset, self._count = b"", -1, 0, 0
+        self._cached_to = 0
         self._error: Exception | None = None
         self._is_over = self._is_in_thread = self._is_watching = False
         self._before: int | None = None
@@ -75,6 +89,9 @@ class Handover:
     def start(self, descriptor: int, offset: int, count: int, head: bytes = b"") -> None:
         """Begin; `done` may be called before this returns."""
         self._head, self._file, self._offset, self._count = head, descriptor, offset, count
+        if not self.left:
+            self._end()
+            return
         self._go_on()
         if not self._is_over:
             self._patience.begin(self)
@@ -92,17 +109,17 @@ class Handover:
 
     def _go_on(self) -> None:
         """Hand over once, then wait until the socket takes more."""
-        if not self.left:
-            self._end()
-        elif self._transport.is_closing():
+        if self._transport.is_closing():
             self.stop(ConnectionResetError("the client has gone"))
-        elif self._is_cached():
+        elif self._offset + _TURN <= self._cached_to or self._is_cached():
             try:
                 self._hand_over()
             except OSError as error:
                 self.stop(error)
             else:
-                self._end_or_watch()
+                # Nothing else is to be done in most turns, of which a slow client has many.
+                if not self._count or not self._is_watching:
+                    self._end_or_watch()
         else:
             self._unwatch()
             self._is_in_thread = True
@@ -164,16 +181,18 @@ class Handover:
         self._count -= sent
 
     def _is_cached(self) -> bool:
-        """Whether the next turn's content is in memory, as far as the file system tells."""
-        if not self._count:
+        """Whether the next turn's content is in memory, as far as the file system tells, and perhaps that of more."""
+        for ahead in (min(_LOOK_AHEAD, self._count), min(_TURN, self._count)):
+            try:
+                os.preadv(self._file, _PROBE, self._offset + ahead - 1, os.RWF_NOWAIT)
+            except BlockingIOError:
+                continue
+            except OSError:
+                pass  # it does not tell
+            # Once the end is in memory, nobody has to look again.
+            self._cached_to = self._offset + ahead + (_TURN if ahead == self._count else 0)
             return True
-        try:
-            os.preadv(self._file, _PROBE, self._offset + min(_TURN, self._count) - 1, os.RWF_NOWAIT)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
-        return True
+        return not self._count
 
 
 def give_up(transport: asyncio.Transport, own_socket: socket.socket | None) -> None:
