@@ -80,12 +80,14 @@ def small(finish: Callable[[str, bytes], dict[str, Any]]) -> dict[str, Any]:
 
 @pytest.fixture
 def noted(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> Callable[[], list[dict[str, Any]]]:
-    """The lines of requests since the last look."""
+    """The lines of requests for content since the last look. That of the request that came just before the test may
+    still follow, and is another one.
+    """
     caplog.set_level(logging.INFO, "ingot")
 
     def look() -> list[dict[str, Any]]:
         lines = (json.loads(line) for line in capfd.readouterr().err.splitlines() if line.startswith("{"))
-        return [line for line in lines if line["event"] == "request"]
+        return [line for line in lines if line["event"] == "request" and "/downloads" in line["target"]]
 
     return look
 

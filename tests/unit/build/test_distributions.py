@@ -64,12 +64,15 @@ def test_a_manifest_knows_the_definition_that_it_was_made_with(
     monkeypatch.setenv("INGOT_DISTRIBUTIONS_FILE", str(file))
     system = {"name": "Example", "version": "1", "arch": "aarch64"}
     template = Template.model_validate({"name": "own", "version": "1", "os": system, "installation": {}})
-    manifest = Manifest(template=template, epoch=0, packages=(), base=(), files={}, sources=())
-    document = manifest.document()
-    assert Manifest.from_document(document).identity == manifest.identity
+
+    def made() -> Manifest:
+        return Manifest(template=template, epoch=0, packages=(), base=(), files={}, sources=())
+
+    document = made().document()
+    assert Manifest.from_document(document).identity == made().identity == entry_key(document)
     file.write_text(_OWN.replace("efiDirectory: example", "efiDirectory: other"), encoding="utf-8")
     os.utime(file, ns=(1, 1))  # whatever the clock's grain is
-    assert manifest.identity != entry_key(document)
+    assert made().identity != entry_key(document)
     with pytest.raises(BuildError, match=r"another distribution than the one that is defined here.*example.*other"):
         Manifest.from_document(document)
 
