@@ -1,5 +1,6 @@
 """Downloads that break off, again and again, until the file is there."""
 
+import asyncio
 import contextlib
 import hashlib
 import random
@@ -10,6 +11,7 @@ import httpx
 import pytest
 from sqlalchemy import select
 
+from ingot.api.http.zerocopy import FileSender
 from ingot.store.tables import DownloadKey
 from tests.api.conftest import Site
 from tests.api.downloads.conftest import SIZE, serving, url_of
@@ -89,6 +91,29 @@ def test_after_the_last_byte_the_key_is_worth_nothing_at_once(
             wire.send(target, *resume)
             assert wire.answer()[0] == 403, same_connection
         present = root.get(image["uri"]).json()["image"]
+
+
+def test_a_busy_server_takes_the_farewell_before_the_next_request(
+    site: Site, image: dict[str, Any], content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has everything, goes and comes again with the same key is refused, also where the event loop is slow."""
+    hear = FileSender._until_news
+
+    async def hear_slowly(sender: FileSender, seconds: float) -> bool:
+        is_news = await hear(sender, seconds)
+        for _ in range(8):
+            time.sleep(0.01)  # other clients have their turn
+            await asyncio.sleep(0)
+        return is_news
+
+    monkeypatch.setattr(FileSender, "_until_news", hear_slowly)
+    target = f"/api/{image['downloadUri']}"
+    with Wire(site.address) as wire:
+        wire.send(target)
+        assert wire.answer()[2] == content
+    with Wire(site.address) as wire:
+        wire.send(target, f'If-Range: "{image["sha256sum"]}"', "Range: bytes=0-0")
+        assert wire.answer()[0] == 403
 
 
 def test_a_window_opens_when_the_download_breaks_and_closes(site: Site, image: dict[str, Any]) -> None:

@@ -4,6 +4,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import anyio
+import anyio.from_thread
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -20,6 +22,8 @@ _LONGEST_BEAT, _SHORTEST_BEAT = 10.0, 0.5
 _RATE_BEAT = 2.0
 #: A request with a key whose download ends at this moment waits so long for the database to know.
 _PATIENCE_SECONDS = 10.0
+#: Turns of the event loop between a client's farewell and the end of its download, with some to spare.
+_TURNS_TO_END = 10
 
 
 @dataclass(eq=False)
@@ -103,7 +107,15 @@ class Transfers:
                 self._ending[transfer.key_id] = transfer
 
     def await_end(self, key_id: int) -> None:
-        """Wait until the database knows of the end of a key's download, if that ends at this very moment."""
+        """Wait until the database knows of the end of a key's download, if that ends at this very moment. To be called
+        in a thread of the event loop.
+        """
+        with self._lock:
+            may_end = any(transfer.key_id == key_id for transfer in self._running)
+        if may_end:
+            # Its client may have gone before this one came: the loop hears of both, and is to act on the first.
+            for _ in range(_TURNS_TO_END):
+                anyio.from_thread.run(anyio.sleep, 0)
         with self._lock:
             transfer = self._ending.get(key_id)
         if transfer is not None:
