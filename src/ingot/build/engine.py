@@ -62,6 +62,7 @@ class Build:
     def __init__(self, request: BuildRequest, on_progress: Callable[[Progress], None]) -> None:
         self.request = request
         self.timings: dict[str, float] = {}
+        self._cache = Cache(request.cache, self._wait)
         self._evidence = Record(request.evidence)
         self._on_progress = on_progress
         self._stage = "dependencies"
@@ -105,7 +106,6 @@ class Build:
         )
         if request.simulate:
             return result
-        cache = Cache(request.cache, self._wait)
         with ExitStack() as stack:
             disks: list[Path] = []
             if format_.needs != "tree":
@@ -113,7 +113,7 @@ class Build:
                     f"{manifest.template.name} {manifest.template.version}",
                     partial(self._build_disk, manifest),
                 )
-                directory = stack.enter_context(cache.entry("disks", title, manifest.document(), make))
+                directory = stack.enter_context(self._cache.entry("disks", title, manifest.document(), make))
                 self._evidence.take_over(directory / _EVIDENCE)
                 disks = raw_disks(directory)
             layers = self._configured(manifest, stack) if format_.needs != "disks" else None
@@ -124,7 +124,7 @@ class Build:
         if request.one_file and len(disks) > 1 and format_.needs == "disks" and not format_.several_disks:
             suffix = ".tar.gz"
         with self._enter("finish"):
-            cache.prune(Settings().cache_size)
+            self._cache.prune(Settings().cache_size)
         return result.model_copy(
             update={**_files(format_, written, disk_sizes), "suffix": suffix, "timings": self.timings}
         )
@@ -215,6 +215,7 @@ class Build:
     def _write(
         self, format_: ImageFormat, manifest: Manifest, disks: Sequence[Path], layers: "_Layers | None"
     ) -> list[WrittenFile]:
+        """Write the image."""
         request, title = self.request, _STAGES["convert"][1]
         work = Path(tempfile.mkdtemp(prefix="write-", dir=request.scratch))
         source = Source(
@@ -230,9 +231,7 @@ class Build:
             compress=request.compress,
             on_progress=lambda part: self._report(part, title),
             # Where it has to compress, that is most of the work.
-            look=lambda raw: look(
-                Cache(request.cache, self._wait), manifest, raw, lambda part: self._report(0.8 * part, title)
-            ),
+            look=lambda raw: look(self._cache, manifest, raw, lambda part: self._report(0.8 * part, title)),
         )
         with ExitStack() as stack:
             if layers and not disks:
@@ -262,7 +261,7 @@ class Build:
 
     def _install(self, manifest: Manifest, package_files: Mapping[str, Path], stack: ExitStack) -> "_Layers":
         """A tree of the manifest's packages that only this build writes to, over cached layers."""
-        cache, family = Cache(self.request.cache, self._wait), family_of(manifest.distribution)
+        family = family_of(manifest.distribution)
         base_packages, more_packages = manifest.base_packages(), manifest.more_packages()
         environment = _environment(manifest)
         share = len(base_packages) / len(manifest.packages)
@@ -305,13 +304,13 @@ class Build:
         description = layer_description(manifest, base_packages, None)
         system = manifest.template.os
         title = f"{system.name} {system.version} {system.profile}"
-        base = stack.enter_context(self._layer(cache, title, description, make_base))
+        base = stack.enter_context(self._layer(title, description, make_base))
         lower = [base]
         if more_packages:
             description = layer_description(manifest, more_packages, entry_key(description))
             names = ", ".join(package.name for package in more_packages if package.level == 0)
             title = f"{title} + {names}"
-            lower.insert(0, stack.enter_context(self._layer(cache, title, description, make_full)))
+            lower.insert(0, stack.enter_context(self._layer(title, description, make_full)))
         if manifest.system == "machine" and not any(family.kernels(layer) for layer in lower):
             raise BuildError("The image has no kernel: add a kernel package of the distribution.")
         upper = Path(tempfile.mkdtemp(prefix="upper-", dir=self.request.scratch))
@@ -319,9 +318,7 @@ class Build:
         return _Layers(stack.enter_context(self._mounted(lower, upper)), base)
 
     @contextmanager
-    def _layer(
-        self, cache: Cache, title: str, description: Mapping[str, Any], make: Callable[[Path], None]
-    ) -> Iterator[Path]:
+    def _layer(self, title: str, description: Mapping[str, Any], make: Callable[[Path], None]) -> Iterator[Path]:
         """A layer of the cache; the log of making it is in this stage's log, also when it was made before."""
         evidence, stage = self._evidence, self._stage
         made_now = False
@@ -332,7 +329,7 @@ class Build:
             with evidence.copied(stage, log_of(content)):
                 make(content)
 
-        with cache.entry("trees", title, description, make_with_log) as content:
+        with self._cache.entry("trees", title, description, make_with_log) as content:
             if not made_now:
                 evidence.replay(stage, title, log_of(content))
             yield content

@@ -46,8 +46,9 @@ def copy_modules(tree: Path, distribution: Distribution) -> None:
     for platform in filter(None, (architecture.grub_bios, architecture.grub_efi)):
         modules = [file for end in ("mod", "lst") for file in (tree / "usr/lib/grub" / platform).glob(f"*.{end}")]
         place = files.inside(tree, f"{directory}/{platform}/module").parent
-        for module in modules:
+        if modules:
             place.mkdir(parents=True, exist_ok=True)
+        for module in modules:
             shutil.copyfile(module, place / module.name)
             (place / module.name).chmod(0o644)
 
