@@ -39,22 +39,12 @@ def _record(raw: Path) -> Path:
 
 
 def _description(manifest: Manifest, raw: Path) -> dict[str, Any]:
+    partitioning = manifest.template.installation.partitioning
+    volumes = partitioning.volumes() if partitioning else []
     return {
         "engine": manifest.engine,
         "codec": CODEC,
         "base": entry_key(layer_description(manifest, manifest.base_packages(), None)),
         "disk": raw.name,
-        "fileSystems": sorted(_file_systems(manifest)),
+        "fileSystems": sorted(f"{volume.mount_point}: {volume.fstype}" for volume in volumes),
     }
-
-
-def _file_systems(manifest: Manifest) -> Iterator[str]:
-    partitioning = manifest.template.installation.partitioning
-    if partitioning is None:
-        return
-    partitions = [partition for disk in partitioning.disks for partition in disk.partitions]
-    inner = [partition for outer in partitions for partition in outer.partitions]
-    for partition in (*partitions, *inner):
-        yield f"{partition.mount_point}: {partition.fstype}"
-    for volume in partitioning.logical_volumes:
-        yield f"{volume.mount_point}: {volume.fstype}"

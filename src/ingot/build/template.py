@@ -212,6 +212,12 @@ class Partitioning(Section):
     volume_groups: tuple[VolumeGroup, ...] = ()
     logical_volumes: tuple[LogicalVolume, ...] = ()
 
+    def volumes(self) -> "list[Partition | LogicalVolume]":
+        """What a file system may be in: partitions, each before those inside it, and logical volumes."""
+        outer = [partition for disk in self.disks for partition in disk.partitions]
+        partitions = [inner for partition in outer for inner in (partition, *partition.partitions)]
+        return [*partitions, *self.logical_volumes]
+
 
 class Installation(Section):
     """How the machine is set up. Everything absent has a default that asks nobody anything."""

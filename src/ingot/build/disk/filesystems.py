@@ -61,10 +61,7 @@ def packages_for(installation: Installation) -> list[str]:
     partitioning = installation.partitioning
     if partitioning is None:
         return []
-    partitions = [partition for disk in partitioning.disks for partition in disk.partitions]
-    inner = [partition for outer in partitions for partition in outer.partitions]
-    kinds = {partition.fstype for partition in (*partitions, *inner)}
-    kinds |= {volume.fstype for volume in partitioning.logical_volumes}
+    kinds = {volume.fstype for volume in partitioning.volumes()}
     packages = {system.package for kind in kinds if (system := FILE_SYSTEMS.get(kind)) and system.package}
     if "lvm2" in kinds or any(disk.type == "lvm" for disk in partitioning.disks):
         packages.add("lvm2")

@@ -56,8 +56,7 @@ def mount_points(installation: Installation) -> list[str]:
     partitioning = installation.partitioning
     if partitioning is None:
         return ["/", _EFI]
-    volumes: list[_Sized] = [*_partitions(partitioning), *partitioning.logical_volumes]
-    return sorted({_EFI, "/", *(volume.mount_point for volume in volumes if volume.mount_point)})
+    return sorted({_EFI, "/", *(volume.mount_point for volume in partitioning.volumes() if volume.mount_point)})
 
 
 def plan(
@@ -301,12 +300,6 @@ def _take(free: list[list[int]], count: int) -> list[tuple[int, int, int]]:
             piece[1:] = [first + size, left - size]
             count -= size
     return taken
-
-
-def _partitions(partitioning: Partitioning) -> list[WantedPartition]:
-    """All partitions with those inside extended ones."""
-    outer = [partition for disk in partitioning.disks for partition in disk.partitions]
-    return [inner for partition in outer for inner in (partition, *partition.partitions)]
 
 
 def _title(wanted: WantedPartition) -> str:
